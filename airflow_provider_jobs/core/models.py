@@ -1,0 +1,216 @@
+"""What a backend and the engine say to each other about a job that exists."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import JsonValue
+
+from airflow_provider_jobs.core.failures import Failure
+from airflow_provider_jobs.core.ranges import format_indexes
+from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.core.wire import DateTime, Wire
+
+
+class BackendRef(Wire):
+    """Which backend, reached how: what a client is made from, and what a poll group is keyed by.
+
+    :param backend: the registered name, for example ``gcp_batch``
+    :param conn_id: the Airflow connection
+    :param scope: project, region, namespace and the like; texts, never a secret
+    """
+
+    version: Literal[1] = 1
+    backend: str
+    conn_id: str
+    scope: dict[str, str] = {}
+
+    def __hash__(self) -> int:
+        return hash((self.backend, self.conn_id, tuple(sorted(self.scope.items()))))
+
+
+class JobHandle(Wire):
+    """A job that a service has taken.
+
+    :param native_id: what the service's API calls it, unique within the scope
+    :param name: the name that follows from the key
+    :param size: how many tasks it has on the service
+    :param indexes: the original index of each task, ``None`` where task and index are the same
+    :param submitted_at: when it was submitted, in UTC
+    :param console_url: where a person sees it
+    :param logs_url: where a person sees its logs
+    """
+
+    version: Literal[1] = 1
+    ref: BackendRef
+    native_id: str
+    name: str
+    size: int = 1
+    indexes: tuple[int, ...] | None = None
+    submitted_at: DateTime
+    console_url: str | None = None
+    logs_url: str | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.ref, self.native_id))
+
+    def original_index(self, task: int) -> int:
+        """Return the array index that the task of this number runs."""
+        if self.indexes is None or not 0 <= task < len(self.indexes):
+            return task
+        return self.indexes[task]
+
+
+class ArrayCounts(Wire):
+    """How far an array is. ``failed_indexes`` are original indexes, known once the job has failures."""
+
+    size: int
+    succeeded: int = 0
+    failed: int = 0
+    running: int = 0
+    failed_indexes: tuple[int, ...] = ()
+
+
+class JobReport(Wire):
+    """The service's answer about one job.
+
+    :param native_id: the job asked for
+    :param found: ``False`` where the service says that there is no such job
+    :param state: ``None`` where the service's word is unknown here; the last state then stands
+    :param native_state: the service's own word
+    :param detail: the service's last word on why it is in this state
+    :param failures: the first failures of a job that ended badly, the job's own or its indexes'
+    :param started_at: when its first task ran
+    :param ended_at: when it ended
+    :param cancelling: whether somebody's cancel is under way
+    """
+
+    native_id: str
+    found: bool = True
+    state: JobState | None = None
+    native_state: str = ""
+    detail: str | None = None
+    array: ArrayCounts | None = None
+    failures: tuple[Failure, ...] = ()
+    started_at: DateTime | None = None
+    ended_at: DateTime | None = None
+    cancelling: bool = False
+
+
+class LogLine(Wire):
+    """One line of one index.
+
+    :param timestamp: the job's own, in UTC
+    :param stream: ``stdout`` or ``stderr``
+    :param level: ``debug``, ``info``, ``warning`` or ``error``
+    :param index: the original array index, ``None`` for lines of the service itself
+    """
+
+    timestamp: DateTime
+    message: str
+    stream: Literal["stdout", "stderr", "service"] = "stdout"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    index: int | None = None
+    attempt: int | None = None
+    container: str | None = None
+
+
+class LogCursor(Wire):
+    """How far the log of one job has been read; ``position`` belongs to the backend."""
+
+    handle: JobHandle
+    position: JsonValue = None
+
+
+class LogPage(Wire):
+    """The next lines of one job.
+
+    :param position: where the next read begins
+    :param more: whether the service has further lines right now
+    """
+
+    native_id: str
+    lines: tuple[LogLine, ...] = ()
+    position: JsonValue = None
+    more: bool = False
+
+
+class ArraySummary(Wire):
+    """The array part of the summary; ``failed_indexes`` as ranges, ``"3,7-9"``."""
+
+    size: int
+    succeeded: int
+    failed: int
+    failed_indexes: str = ""
+
+
+class JobSummary(Wire):
+    """What stands in XCom under ``job`` when the task is over.
+
+    :param attempts: how many jobs were submitted for the task instance
+    :param queued_seconds: from submission until the first task ran
+    :param run_seconds: from then until the end
+    """
+
+    version: Literal[1] = 1
+    backend: str
+    native_id: str
+    name: str
+    state: JobState
+    console_url: str | None = None
+    logs_url: str | None = None
+    attempts: int = 1
+    array: ArraySummary
+    queued_seconds: float | None = None
+    run_seconds: float | None = None
+
+
+class JobOutcome(Wire):
+    """How a job ended, with all that a worker needs to end the task likewise.
+
+    :param outputs: what was reported with ``::airflow::{"outputs": ...}``, by original index
+    :param cancelled_for: the deadline for which we cancelled it ourselves
+    :param explanation: the last known reason why it did not start
+    """
+
+    version: Literal[1] = 1
+    handle: JobHandle
+    state: JobState
+    array: ArrayCounts
+    failures: tuple[Failure, ...] = ()
+    outputs: dict[int, dict[str, JsonValue]] = {}
+    started_at: DateTime | None = None
+    ended_at: DateTime | None = None
+    attempts: int = 1
+    cancelled_for: Literal["execution_timeout", "queue_timeout"] | None = None
+    explanation: str | None = None
+
+    def summary(self) -> JobSummary:
+        """Return the record for XCom."""
+        handle, array = self.handle, self.array
+        started, ended = self.started_at, self.ended_at
+        return JobSummary(
+            backend=handle.ref.backend,
+            native_id=handle.native_id,
+            name=handle.name,
+            state=self.state,
+            console_url=handle.console_url,
+            logs_url=handle.logs_url,
+            attempts=self.attempts,
+            array=ArraySummary(
+                size=array.size,
+                succeeded=array.succeeded,
+                failed=array.failed,
+                failed_indexes=format_indexes(array.failed_indexes),
+            ),
+            queued_seconds=(started - handle.submitted_at).total_seconds() if started else None,
+            run_seconds=(ended - started).total_seconds() if started and ended else None,
+        )
+
+    def result(self) -> JsonValue:
+        """Return the task's ``return_value``: the outputs, by index for an array, or ``None``."""
+        if not self.outputs:
+            return None
+        if self.array.size == 1:
+            return dict(self.outputs.get(0, {}))
+        return {str(index): dict(said) for index, said in sorted(self.outputs.items())}

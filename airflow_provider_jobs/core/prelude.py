@@ -1,0 +1,66 @@
+"""The few lines of shell in front of a command that make every service look the same inside the job.
+
+``JOB_INDEX``, ``JOB_COUNT``, ``JOB_ATTEMPT`` and ``JOB_INPUT`` are set from the service's own
+variables. The text is POSIX shell with builtins alone, since an image may hold nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from airflow_provider_jobs.core.spec import JobSpec
+
+
+def input_variables(spec: JobSpec) -> dict[str, str]:
+    """Return the variables that carry the input and the array's facts into the job.
+
+    One input is ``JOB_INPUT``. One input per index is ``JOB_INPUT_<index>``, of which the prelude
+    makes ``JOB_INPUT``; only the indexes of this submission are sent.
+    """
+    variables = {"JOB_COUNT": str(spec.array_size)}
+    if spec.indexes is not None:
+        variables["JOB_INDEX_MAP"] = ",".join(map(str, spec.indexes))
+    if spec.input is not None:
+        variables["JOB_INPUT"] = json.dumps(spec.input)
+    if spec.inputs is not None:
+        wanted = range(spec.array_size) if spec.indexes is None else spec.indexes
+        variables.update({f"JOB_INPUT_{index}": json.dumps(spec.inputs[index]) for index in wanted})
+    return variables
+
+
+def wrap(spec: JobSpec, *, index_variable: str, attempt_variable: str = "") -> list[str] | None:
+    """Return the argument list to run, or ``None`` where the image's own entry point is to run.
+
+    :param index_variable: the service's variable with the task's number, counted from 0
+    :param attempt_variable: the service's variable with the attempt, where it has one
+    """
+    if spec.command is None and spec.script is None:
+        return None
+    if not spec.prelude:
+        return list(spec.command) if spec.command is not None else ["/bin/sh", "-c", spec.script or ""]
+    text = _text(spec, index_variable=index_variable, attempt_variable=attempt_variable)
+    if spec.script is not None:
+        return ["/bin/sh", "-c", f"{text}\n{spec.script}"]
+    return ["/bin/sh", "-c", f'{text}\nexec "$@"', "job", *(spec.command or ())]
+
+
+def _text(spec: JobSpec, *, index_variable: str, attempt_variable: str) -> str:
+    lines = [f"JOB_INDEX=${{{index_variable}:-0}}"]
+    if spec.indexes is not None:
+        lines.append(_index_map(spec.indexes))
+    lines.append(f"JOB_ATTEMPT=${{{attempt_variable}:-0}}" if attempt_variable else "JOB_ATTEMPT=0")
+    lines.append("export JOB_INDEX JOB_ATTEMPT")
+    if spec.inputs is not None:
+        lines.append('eval "JOB_INPUT=\\$JOB_INPUT_$JOB_INDEX"; export JOB_INPUT')
+    return "\n".join(lines)
+
+
+def _index_map(indexes: Sequence[int]) -> str:
+    """Shell that turns the task's number into the original index by walking the list."""
+    listed = " ".join(map(str, indexes))
+    return (
+        f"_job_n=$JOB_INDEX; for _job_i in {listed}; do\n"
+        '  if [ "$_job_n" -eq 0 ]; then JOB_INDEX=$_job_i; break; fi; _job_n=$((_job_n - 1))\n'
+        "done"
+    )

@@ -1,0 +1,107 @@
+"""The backends there are, by name, each loaded only when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from airflow_provider_jobs.core.backend import Backend
+from airflow_provider_jobs.core.errors import InvalidArgument, MissingExtra
+from airflow_provider_jobs.core.models import BackendRef
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """Where a backend lives and what it needs.
+
+    :param factory: ``module:callable``, called with a :class:`BackendRef`
+    :param operator: ``module:class`` of its operator
+    :param hook: ``module:class`` of its hook
+    :param extra: the extra of this package that brings the vendor's client
+    :param needs: importable module to the distribution a person would install
+    """
+
+    name: str
+    title: str
+    factory: str
+    operator: str
+    hook: str
+    extra: str
+    needs: Mapping[str, str]
+
+    def check_installed(self) -> None:
+        """Do nothing where the vendor's packages are installed.
+
+        :raises MissingExtra: one is not; says what to install
+        """
+        for module, distribution in self.needs.items():
+            if not _is_installed(module):
+                raise MissingExtra(self.title, self.extra, missing=distribution)
+
+
+_PACKAGE = "airflow_provider_jobs.backends"
+
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        BackendEntry(
+            name="gcp_batch",
+            title="GCP Batch",
+            factory=f"{_PACKAGE}.gcp_batch.backend:GcpBatchBackend",
+            operator=f"{_PACKAGE}.gcp_batch.operator:GcpBatchJobOperator",
+            hook=f"{_PACKAGE}.gcp_batch.hook:GcpBatchHook",
+            extra="gcp",
+            needs={
+                "airflow.providers.google": "apache-airflow-providers-google",
+                "google.cloud.batch_v1": "google-cloud-batch",
+                "google.cloud.logging_v2": "google-cloud-logging",
+            },
+        ),
+    )
+}
+
+
+def backends() -> Iterator[BackendEntry]:
+    """Yield every registered backend."""
+    yield from _ENTRIES.values()
+
+
+def backend_entry(name: str) -> BackendEntry:
+    """Return the entry of this name.
+
+    :raises InvalidArgument: there is none
+    """
+    try:
+        return _ENTRIES[name]
+    except KeyError:
+        raise InvalidArgument(
+            "backend", f"{name!r} is not known", remedy=f"Write one of {', '.join(sorted(_ENTRIES))}"
+        ) from None
+
+
+def open_backend(ref: BackendRef) -> Backend:
+    """Return a new backend for this reference; imports the vendor's client.
+
+    Blocking, and slow the first time: call it in a thread, never on an event loop.
+
+    :raises MissingExtra: the vendor's packages are not installed
+    """
+    entry = backend_entry(ref.backend)
+    entry.check_installed()
+    return cast("Backend", load(entry.factory)(ref))
+
+
+def load(path: str) -> type:
+    """Import ``module:name``."""
+    module, _, name = path.partition(":")
+    return cast("type", getattr(importlib.import_module(module), name))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

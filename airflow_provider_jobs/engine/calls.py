@@ -1,0 +1,83 @@
+"""Calls of a blocking backend: through a few threads, and the one place where they are repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TypeVar
+
+import tenacity
+
+from airflow_provider_jobs.core.backend import Backend
+from airflow_provider_jobs.core.errors import TransientError
+from airflow_provider_jobs.core.models import BackendRef
+
+T = TypeVar("T")
+OpenBackend = Callable[[BackendRef], Backend]
+THREADS_PER_GROUP = 3
+
+
+def repeat_transient(call: Callable[[], T], *, within_seconds: float, sleep: Callable[[float], None]) -> T:
+    """Return the answer of ``call``, repeated with growing pauses while the service is in trouble.
+
+    Blocking. Only :class:`TransientError` is repeated; every other error is raised at once.
+
+    :param within_seconds: how long to go on before the last error is raised
+    :param sleep: pauses, ``time.sleep`` outside of tests
+    """
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(TransientError),
+        wait=_wait,
+        stop=tenacity.stop_after_delay(within_seconds),
+        sleep=sleep,
+        reraise=True,
+    )
+    return retrying(call)
+
+
+_GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=20.0, jitter=0.5)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after_seconds if isinstance(error, TransientError) else None
+    return max(_GROWING(state), asked or 0.0)
+
+
+class BackendCalls:
+    """One backend behind a few threads of its own, so that a slow service holds up nobody else.
+
+    The backend is made in such a thread at the first call, since that imports the vendor's client.
+    """
+
+    def __init__(
+        self, ref: BackendRef, open_backend: OpenBackend, *, executor: Executor | None = None
+    ) -> None:
+        self._ref = ref
+        self._open_backend = open_backend
+        self._executor = executor or ThreadPoolExecutor(THREADS_PER_GROUP, thread_name_prefix=ref.backend)
+        self._opening = asyncio.Lock()
+        self._backend: Backend | None = None
+
+    async def backend(self) -> Backend:
+        """Return the backend, made at the first call.
+
+        :raises JobsError: it cannot be made; the next call tries again
+        """
+        async with self._opening:
+            if self._backend is None:
+                self._backend = await self._in_thread(lambda: self._open_backend(self._ref))
+            return self._backend
+
+    async def run(self, call: Callable[[Backend], T]) -> T:
+        """Return the answer of one blocking call of the backend."""
+        backend = await self.backend()
+        return await self._in_thread(lambda: call(backend))
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def close(self) -> None:
+        """Let the threads end; a call under way is not waited for."""
+        self._executor.shutdown(wait=False)

@@ -1,0 +1,54 @@
+"""Cancel a job and see that the service has done it, within a bound."""
+
+from __future__ import annotations
+
+import asyncio
+
+from airflow_provider_jobs.core.errors import AmbiguousError, JobsError, TransientError
+from airflow_provider_jobs.core.models import JobHandle, JobReport
+from airflow_provider_jobs.engine.calls import BackendCalls
+from airflow_provider_jobs.engine.members import loop_time
+from airflow_provider_jobs.engine.pacing import Backoff
+
+CONFIRM_SECONDS = 120.0
+_LOOK_SECONDS = 1.0
+
+
+class CancelNotConfirmed(JobsError):
+    """The service did not say in time that the job has ended; a person has to look."""
+
+
+async def cancel_job(
+    calls: BackendCalls, handle: JobHandle, reason: str, *, within_seconds: float = CONFIRM_SECONDS
+) -> JobReport:
+    """Ask for the cancel until it is taken, look until the job has ended or is gone, return the report.
+
+    Idempotent: a job that has ended, or is gone, is fine.
+
+    :raises CancelNotConfirmed: the bound was reached first, or the service refuses
+    """
+    until = loop_time() + within_seconds
+    backoff = Backoff(first_seconds=_LOOK_SECONDS, ceiling_seconds=10.0)
+    is_asked = False
+    while True:
+        pause = _LOOK_SECONDS
+        try:
+            if not is_asked:
+                await calls.run(lambda backend: backend.cancel(handle, reason))
+                is_asked = True
+            (report,) = await calls.run(lambda backend: backend.describe([handle]))
+            if not report.found or (report.state is not None and report.state.is_terminal):
+                return report
+            problem: str = f"it is {report.native_state}"
+        except (TransientError, AmbiguousError) as error:
+            pause, problem = backoff.after_failure(), str(error)
+        except JobsError as error:
+            raise CancelNotConfirmed(_told(handle, str(error))) from error
+        if loop_time() + pause >= until:
+            raise CancelNotConfirmed(_told(handle, problem))
+        await asyncio.sleep(pause)
+
+
+def _told(handle: JobHandle, problem: str) -> str:
+    where = f" Look at {handle.console_url}" if handle.console_url else ""
+    return f"Job {handle.native_id} may still be running, its cancel is not confirmed: {problem}.{where}"

@@ -1,0 +1,108 @@
+"""One poll group: all jobs of one backend, connection and scope that one event loop waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from airflow_provider_jobs.core.errors import JobsError
+from airflow_provider_jobs.core.models import BackendRef, JobHandle
+from airflow_provider_jobs.core.registry import open_backend
+from airflow_provider_jobs.engine.calls import BackendCalls, OpenBackend
+from airflow_provider_jobs.engine.clock import Now, utc_now
+from airflow_provider_jobs.engine.members import Member, Members, in_empty_context, loop_time
+from airflow_provider_jobs.engine.pacing import Pacing
+from airflow_provider_jobs.engine.poller import StatePoller
+from airflow_provider_jobs.engine.reader import LogReader
+
+log = logging.getLogger(__name__)
+
+
+class PollGroup:
+    """The members of one group and the two loops that serve them while there are any."""
+
+    def __init__(self, calls: BackendCalls, *, now: Now = utc_now, pacing: Pacing | None = None) -> None:
+        self.calls = calls
+        self._members = Members()
+        self._poller = StatePoller(self._members, calls, now=now, pacing=pacing or Pacing())
+        self._reader = LogReader(self._members, calls)
+        self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits in this group."""
+        return not self._members.present
+
+    def join(self, handle: JobHandle, *, wants_logs: bool, base_seconds: float | None = None) -> Member:
+        """Begin to watch a job; the first look is due at once."""
+        member = Member(handle, wants_logs=wants_logs, base_seconds=base_seconds, due=loop_time())
+        self._members.present[member] = None
+        if not self._loops:
+            self._loops = [
+                in_empty_context(self._guard(self._poller.run())),
+                in_empty_context(self._guard(self._reader.run())),
+            ]
+        self._members.wake()
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Stop watching for this member. The last one to leave ends the loops."""
+        self._members.present.pop(member, None)
+        if self.is_idle:
+            for task in self._loops:
+                task.cancel()
+            self._loops = []
+
+    async def _guard(self, loop: Coroutine[Any, Any, None]) -> None:
+        """Run a loop; a defect in it ends the waits with an error, since nobody would wake them again."""
+        try:
+            await loop
+        except Exception as error:
+            log.exception("The poll group stopped")
+            for member in list(self._members.present):
+                member.tell(JobsError(f"the poll group stopped: {error!r}"))
+            loops, self._loops = self._loops, []
+            for task in loops:
+                if task is not asyncio.current_task():
+                    task.cancel()
+
+
+class PollGroups:
+    """The groups of one event loop by what they are keyed by; a group lives while somebody uses it."""
+
+    def __init__(
+        self, open_backend: OpenBackend = open_backend, *, now: Now = utc_now, pacing: Pacing | None = None
+    ) -> None:
+        self._open_backend = open_backend
+        self._now = now
+        self._pacing = pacing
+        self._groups: dict[BackendRef, PollGroup] = {}
+        self._users: Counter[BackendRef] = Counter()
+
+    @asynccontextmanager
+    async def using(self, ref: BackendRef) -> AsyncIterator[PollGroup]:
+        """Lend the group of this reference; with its last user it goes, and its threads with it."""
+        if ref not in self._groups:
+            calls = BackendCalls(ref, self._open_backend)
+            self._groups[ref] = PollGroup(calls, now=self._now, pacing=self._pacing)
+        self._users[ref] += 1
+        try:
+            yield self._groups[ref]
+        finally:
+            self._users[ref] -= 1
+            if not self._users[ref]:
+                del self._users[ref]
+                self._groups.pop(ref).calls.close()
+
+
+_GROUPS_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, PollGroups] = WeakKeyDictionary()
+
+
+def poll_groups() -> PollGroups:
+    """Return the groups of the running event loop, shared by all triggers of a triggerer."""
+    return _GROUPS_BY_LOOP.setdefault(asyncio.get_running_loop(), PollGroups())

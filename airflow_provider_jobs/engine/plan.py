@@ -1,0 +1,43 @@
+"""What to wait for, until when, and what to do at the end. Crosses into the trigger."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.core.wire import DateTime, Wire
+from airflow_provider_jobs.engine.story import DEFAULT_TAIL
+from airflow_provider_jobs.engine.verdict import FailWhen
+
+EXPLAIN_AFTER_SECONDS = 120.0
+
+
+class WaitPlan(Wire):
+    """How one job is waited for.
+
+    :param attempts: how many jobs were submitted for the task instance
+    :param deferred_at: when the task deferred, in UTC
+    :param execution_deadline: when the job is cancelled, in UTC
+    :param queue_deadline: when it is cancelled unless it has started by then, in UTC
+    :param log_indexes: ``"all"``, ``"failed"``, ``"none"``, or the original indexes to show
+    :param log_tail: how many last lines of a failed index go into the exception
+    :param poll_seconds: the user's own poll interval, ``None`` for the adaptive one
+    :param explain_after_seconds: when a job that has not started is asked why
+    :param on_kill: what happens to the job when the task is killed or times out
+    :param delete_after: when the service's record is removed
+    :param fail_when: how many failed indexes make the task fail
+    """
+
+    version: Literal[1] = 1
+    handle: JobHandle
+    attempts: int = 1
+    deferred_at: DateTime | None = None
+    execution_deadline: DateTime | None = None
+    queue_deadline: DateTime | None = None
+    log_indexes: Literal["all", "failed", "none"] | tuple[int, ...] = "all"
+    log_tail: int = DEFAULT_TAIL
+    poll_seconds: float | None = None
+    explain_after_seconds: float = EXPLAIN_AFTER_SECONDS
+    on_kill: Literal["cancel", "leave"] = "cancel"
+    delete_after: Literal["never", "success", "always"] = "never"
+    fail_when: FailWhen = "any"

@@ -1,0 +1,111 @@
+"""The loop of a poll group that reads logs: one read for all jobs, within the service's quota.
+
+Trouble with logs never slows the poller down and never ends a job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from airflow_provider_jobs.core.backend import Backend, Limits
+from airflow_provider_jobs.core.errors import JobsError, TransientError
+from airflow_provider_jobs.core.models import LogCursor, LogPage
+from airflow_provider_jobs.engine.calls import BackendCalls
+from airflow_provider_jobs.engine.members import LogTrouble, Member, Members, wait_for_event
+from airflow_provider_jobs.engine.pacing import Backoff
+
+log = logging.getLogger(__name__)
+
+_IDLE_CEILING_SECONDS = 10.0
+_CHUNK = 100
+
+
+@dataclass
+class _Round:
+    """What one read of all logs brought."""
+
+    lines: int = 0
+    more: bool = False
+    pause_seconds: float | None = None
+
+
+class LogReader:
+    """Reads the logs of the members that want them, from the moment their job has started."""
+
+    def __init__(self, members: Members, calls: BackendCalls) -> None:
+        self._members = members
+        self._calls = calls
+        self._backoff = Backoff()
+
+    async def run(self) -> None:
+        """Read until nobody is left."""
+        limits = await self._limits()
+        idle = floor = limits.logs_floor_seconds
+        while self._members.present:
+            self._members.wake_reader.clear()
+            readers = [member for member in self._members.present if member.wants_logs and member.has_started]
+            if not readers:
+                await self._members.wake_reader.wait()
+                continue
+            done = await self._read_all(readers)
+            # The floor is the service's quota: a wake-up shortens an idle pause, never that.
+            await asyncio.sleep(done.pause_seconds or floor)
+            if done.lines or done.more or done.pause_seconds or any(member.has_ended for member in readers):
+                idle = floor
+                continue
+            idle = min(idle * 1.5, max(floor, _IDLE_CEILING_SECONDS))
+            await wait_for_event(self._members.wake_reader, idle - floor)
+
+    async def _limits(self) -> Limits:
+        """Return the backend's limits once it can be made; the poller tells the members why it cannot."""
+        while True:
+            try:
+                return (await self._calls.backend()).limits
+            except JobsError:
+                await asyncio.sleep(self._backoff.after_failure())
+
+    async def _read_all(self, readers: Sequence[Member]) -> _Round:
+        done = _Round()
+        for start in range(0, len(readers), _CHUNK):
+            chunk = readers[start : start + _CHUNK]
+            had_ended = [member.has_ended for member in chunk]
+            cursors = [member.cursor for member in chunk]
+            try:
+                pages = await self._calls.run(partial(_read, cursors))
+            except JobsError as error:
+                done.pause_seconds = self._take_error(error, chunk)
+                return done
+            self._backoff.after_success()
+            by_id = {page.native_id: page for page in pages}
+            for member, ended in zip(chunk, had_ended, strict=False):
+                self._hand_over(member, by_id[member.handle.native_id], done, had_ended=ended)
+        return done
+
+    @staticmethod
+    def _hand_over(member: Member, page: LogPage, done: _Round, *, had_ended: bool) -> None:
+        member.cursor = LogCursor(handle=member.handle, position=page.position)
+        done.lines += len(page.lines)
+        done.more = done.more or page.more
+        # After the end even an empty page is news: the waiter counts reads that began after it.
+        if page.lines or had_ended:
+            member.tell(page)
+
+    def _take_error(self, error: JobsError, readers: Sequence[Member]) -> float:
+        retry_after = error.retry_after_seconds if isinstance(error, TransientError) else None
+        seconds = self._backoff.after_failure(retry_after)
+        first = self._backoff.failures == 1
+        log.log(
+            logging.WARNING if first else logging.DEBUG, "Reading logs pauses for %.1f s: %s", seconds, error
+        )
+        if first:
+            for member in readers:
+                member.tell(LogTrouble(error))
+        return seconds
+
+
+def _read(cursors: Sequence[LogCursor], backend: Backend) -> Sequence[LogPage]:
+    return backend.read_logs(cursors)

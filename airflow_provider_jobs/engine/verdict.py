@@ -1,0 +1,95 @@
+"""Whether a job that has ended counts as a success of the task. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from airflow_provider_jobs.core.errors import AccessDenied, InvalidArgument, JobsError
+from airflow_provider_jobs.core.failures import Failure, FailureKind
+from airflow_provider_jobs.core.models import JobHandle, JobOutcome
+from airflow_provider_jobs.core.states import JobState
+
+FailWhen: TypeAlias = Literal["any", "all"] | float
+
+_KIND_BY_STATE = {
+    JobState.CANCELLED: FailureKind.CANCELLED,
+    JobState.LOST: FailureKind.LOST,
+}
+
+
+def check_fail_when(value: object) -> None:
+    """Do nothing where the value is ``"any"``, ``"all"`` or a fraction above 0 and at most 1.
+
+    :raises InvalidArgument: it is something else
+    """
+    is_fraction = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
+    if value not in ("any", "all") and not is_fraction:
+        raise InvalidArgument(
+            "fail_when", f"{value!r} is refused", remedy='Write "any", "all" or a fraction such as 0.1'
+        )
+
+
+def is_success(outcome: JobOutcome, fail_when: FailWhen = "any") -> bool:
+    """Return whether the task succeeds.
+
+    A job that failed as a whole, was cancelled or lost is never a success. Where only indexes
+    failed, ``fail_when`` decides how many of them are too many.
+    """
+    if outcome.cancelled_for or outcome.state is not JobState.FAILED:
+        return outcome.state is JobState.SUCCEEDED and not outcome.cancelled_for
+    array = outcome.array
+    if fail_when == "any" or not array.failed or any(failure.index is None for failure in outcome.failures):
+        return False
+    if array.succeeded + array.failed < array.size:
+        return False
+    share = array.failed / array.size
+    return share < (1.0 if fail_when == "all" else float(fail_when))
+
+
+def with_failure(outcome: JobOutcome) -> JobOutcome:
+    """Return the outcome with at least one failure in front that says why the task fails."""
+    if outcome.cancelled_for:
+        return _in_front(outcome, _deadline_failure(outcome))
+    if outcome.failures:
+        return outcome
+    kind = _KIND_BY_STATE.get(outcome.state, FailureKind.PLATFORM)
+    who = "somebody cancelled it" if kind is FailureKind.CANCELLED else "the service gives no reason"
+    return _in_front(
+        outcome,
+        Failure(kind=kind, retryable=True, message=who, console_url=outcome.handle.console_url),
+    )
+
+
+def unreachable(handle: JobHandle, error: JobsError) -> Failure:
+    """Return the failure of a job that the service refuses to tell anything about; it may still run."""
+    kind = FailureKind.CONFIG if isinstance(error, AccessDenied) else FailureKind.PLATFORM
+    return Failure(
+        kind=kind,
+        retryable=True,
+        message=f"the job can no longer be followed and may still be running: {error}",
+        native_reason=getattr(error, "native_code", None) or None,
+        console_url=handle.console_url,
+    )
+
+
+def _deadline_failure(outcome: JobOutcome) -> Failure:
+    deadline = outcome.cancelled_for
+    did = "it was cancelled" if outcome.state.is_terminal else "it may still be running"
+    if deadline == "queue_timeout":
+        message = f"it did not start before queue_timeout; {did}"
+        kind = FailureKind.CAPACITY
+    else:
+        message = f"it ran past execution_timeout; {did}"
+        kind = FailureKind.TIMEOUT
+    reason = outcome.explanation
+    return Failure(
+        kind=kind,
+        retryable=True,
+        message=f"{message}. {reason}" if reason else message,
+        console_url=outcome.handle.console_url,
+        log_tail=outcome.failures[0].log_tail if outcome.failures else (),
+    )
+
+
+def _in_front(outcome: JobOutcome, failure: Failure) -> JobOutcome:
+    return outcome.model_copy(update={"failures": (failure, *outcome.failures)})

@@ -1,0 +1,215 @@
+"""Wait for one job: the same code in a trigger and in a worker that does not defer.
+
+It ends when the job has ended and its log is read, or when a deadline has passed and the job is
+cancelled. It never cancels because the process is asked to go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pendulum
+
+from airflow_provider_jobs.core.errors import JobsError, PermanentError
+from airflow_provider_jobs.core.failures import Failure
+from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport, LogPage
+from airflow_provider_jobs.core.ranges import format_indexes
+from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
+from airflow_provider_jobs.engine.clock import Now, utc_now
+from airflow_provider_jobs.engine.group import PollGroup, PollGroups
+from airflow_provider_jobs.engine.members import LogTrouble, Member, Update
+from airflow_provider_jobs.engine.plan import WaitPlan
+from airflow_provider_jobs.engine.story import JobStory, Listener
+from airflow_provider_jobs.engine.verdict import is_success, unreachable
+from airflow_provider_jobs.engine.watch import JobWatch
+
+Deadline = Literal["execution_timeout", "queue_timeout"]
+_EXPLAIN_EVERY_SECONDS = 60.0
+
+
+async def wait_for_job(
+    plan: WaitPlan, groups: PollGroups, listener: Listener, *, now: Now = utc_now
+) -> JobOutcome:
+    """Return how the job ended; a job that cannot be followed any longer is an outcome too."""
+    async with groups.using(plan.handle.ref) as group:
+        member = group.join(plan.handle, wants_logs=True, base_seconds=plan.poll_seconds)
+        try:
+            return await _Wait(plan, group, member, listener, now).outcome()
+        finally:
+            group.leave(member)
+
+
+@dataclass
+class _Wait:
+    plan: WaitPlan
+    group: PollGroup
+    member: Member
+    listener: Listener
+    now: Now
+    watch: JobWatch = field(init=False)
+    story: JobStory = field(init=False)
+    next_explain: pendulum.DateTime = field(init=False)
+    explanation: str | None = None
+    refused: JobsError | None = None
+    logs_are_refused: bool = False
+
+    def __post_init__(self) -> None:
+        plan, shown = self.plan, self.plan.log_indexes
+        self.watch = JobWatch(plan.handle)
+        # Which indexes failed is known at the end; until then nothing of them is shown.
+        self.story = JobStory(self.listener, "none" if shown == "failed" else shown, plan.log_tail)
+        self.next_explain = plan.handle.submitted_at.add(seconds=plan.explain_after_seconds)
+
+    async def outcome(self) -> JobOutcome:
+        passed: Deadline | None = None
+        while not self.watch.state.is_terminal and not self.refused:
+            if passed := self._passed():
+                await self._explain()
+                await self._cancel(passed)
+                break
+            if not self.member.has_started and self.now() >= self.next_explain:
+                await self._explain()
+            await self._take_update(self._wake_at())
+        await self._read_late_lines()
+        outcome = self._outcome(passed)
+        await self._clean_up(outcome)
+        return outcome
+
+    # Updates
+
+    async def _take_update(self, until: pendulum.DateTime | None) -> Update | None:
+        """Take one update and return it; ``None`` where none came before ``until``."""
+        seconds = None if until is None else max(0.0, (until - self.now()).total_seconds())
+        try:
+            update = await asyncio.wait_for(self.member.updates.get(), seconds)
+        except asyncio.TimeoutError:
+            return None
+        if isinstance(update, JobReport):
+            self._take_report(update)
+        elif isinstance(update, LogPage):
+            self.logs_are_refused = False
+            self.story.take(update.lines)
+        elif isinstance(update, LogTrouble):
+            self.logs_are_refused = isinstance(update.error, PermanentError)
+            self.listener.note(f"The job's log cannot be read now: {update.error}", warning=True)
+        else:
+            self.refused = update
+        return update
+
+    def _take_report(self, report: JobReport) -> None:
+        for sentence in self.watch.take(report, self.now()):
+            self.listener.note(sentence)
+
+    async def _read_late_lines(self) -> None:
+        """Take lines that the service shows only after the end, until it is quiet or the bound is reached."""
+        if self.refused or self.watch.state is JobState.LOST or not self.member.has_started:
+            return
+        limits = (await self.group.calls.backend()).limits
+        last_news = self.now()
+        bound = last_news.add(seconds=limits.late_logs_seconds)
+        is_read = False
+        while not self.logs_are_refused:
+            quiet = last_news.add(seconds=limits.quiet_logs_seconds)
+            update = await self._take_update(min(quiet, bound) if is_read else bound)
+            if update is None or self.refused:
+                return
+            if isinstance(update, LogPage):
+                is_read = True
+                last_news = self.now() if update.lines else last_news
+
+    async def _explain(self) -> None:
+        """Say why the job does not start, once for each reason."""
+        self.next_explain = self.now().add(seconds=_EXPLAIN_EVERY_SECONDS)
+        if self.member.has_started:
+            return
+        try:
+            reason = await self.group.calls.run(lambda backend: backend.explain(self.plan.handle))
+        except JobsError:
+            return  # the poller meets the same trouble and tells it
+        if reason and reason != self.explanation:
+            self.explanation = reason
+            self.listener.note(f"Job {self.plan.handle.name} has not started: {reason}")
+
+    # Deadlines
+
+    def _wake_at(self) -> pendulum.DateTime | None:
+        waiting = [] if self.member.has_started else [self.plan.queue_deadline, self.next_explain]
+        return min((time for time in (*waiting, self.plan.execution_deadline) if time), default=None)
+
+    def _passed(self) -> Deadline | None:
+        now = self.now()
+        if self.plan.execution_deadline and now >= self.plan.execution_deadline:
+            return "execution_timeout"
+        if self.plan.queue_deadline and not self.member.has_started and now >= self.plan.queue_deadline:
+            return "queue_timeout"
+        return None
+
+    async def _cancel(self, passed: Deadline) -> None:
+        native_id = self.plan.handle.native_id
+        if self.plan.on_kill == "leave":
+            self.listener.note(
+                f"{passed} has passed; job {native_id} is left running (on_kill)", warning=True
+            )
+            return
+        self.listener.note(f"{passed} has passed; cancelling job {native_id}", warning=True)
+        try:
+            self._take_report(await cancel_job(self.group.calls, self.plan.handle, passed))
+        except CancelNotConfirmed as error:
+            self.listener.note(str(error), warning=True)
+
+    # The end
+
+    def _outcome(self, passed: Deadline | None) -> JobOutcome:
+        watch, handle = self.watch, self.plan.handle
+        failures = watch.failures if not self.refused else (unreachable(handle, self.refused),)
+        failures = tuple(
+            failure.model_copy(update={"log_tail": self.story.last_lines(failure.index)})
+            for failure in failures
+        )
+        if self.plan.log_indexes == "failed":
+            self._show_failed(failures)
+        array = _settled(watch.array, watch.state)
+        if array.size > 1:
+            failed = f", failed: {format_indexes(array.failed_indexes)}" if array.failed_indexes else ""
+            self.listener.note(f"{array.succeeded}/{array.size} indexes succeeded{failed}")
+        return JobOutcome(
+            handle=handle,
+            state=watch.state,
+            array=array,
+            failures=failures,
+            outputs=self.story.outputs,
+            started_at=watch.started_at,
+            ended_at=watch.ended_at,
+            attempts=self.plan.attempts,
+            cancelled_for=passed,
+            explanation=self.explanation,
+        )
+
+    def _show_failed(self, failures: Iterable[Failure]) -> None:
+        for failure in failures:
+            for text in failure.log_tail:
+                self.listener.note(text if failure.index is None else f"[{failure.index}] {text}")
+
+    async def _clean_up(self, outcome: JobOutcome) -> None:
+        wanted = self.plan.delete_after
+        if not outcome.state.is_terminal or outcome.state is JobState.LOST or wanted == "never":
+            return
+        if wanted == "success" and not is_success(outcome, self.plan.fail_when):
+            return
+        try:
+            await self.group.calls.run(lambda backend: backend.delete(self.plan.handle))
+        except JobsError as error:
+            self.listener.note(
+                f"The record of job {outcome.handle.name} is still there: {error}", warning=True
+            )
+
+
+def _settled(array: ArrayCounts, state: JobState) -> ArrayCounts:
+    """Count a job that succeeded as a whole as succeeded in all indexes, whatever the last counts said."""
+    if state is not JobState.SUCCEEDED or array.succeeded + array.failed >= array.size:
+        return array
+    return array.model_copy(update={"succeeded": array.size - array.failed})

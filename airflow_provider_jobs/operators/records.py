@@ -1,0 +1,51 @@
+"""Where a task instance's submission is remembered from try to try: Airflow's task state store."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from pydantic import ValidationError
+
+from airflow_provider_jobs.engine.submission import SubmissionRecord
+
+log = logging.getLogger(__name__)
+_KEY = "airflow_provider_jobs.submission"
+
+
+class TaskStateRecords:
+    """A :class:`~airflow_provider_jobs.engine.submission.RecordStore` on ``context["task_state_store"]``.
+
+    Airflow keeps it under the DAG run, task and map index; it outlives tries and is not cleared
+    with the task.
+    """
+
+    def __init__(self, task_state_store: Any) -> None:
+        self._store = task_state_store
+
+    def load(self) -> SubmissionRecord | None:
+        """Return the record, or ``None`` where there is none or it is of a version unknown here."""
+        data = self._store.get(_KEY)
+        if data is None:
+            return None
+        try:
+            return SubmissionRecord.from_json(data)
+        except ValidationError:
+            log.warning("The record of an earlier submission cannot be read and is left aside")
+            return None
+
+    def save(self, record: SubmissionRecord) -> None:
+        """Keep the record; it is in Airflow's database when this returns."""
+        self._store.set(_KEY, record.to_json())
+
+    def mark_ended(self) -> None:
+        """Note that the task has reported the failure of its job, so that a retry submits another."""
+        record = self.load()
+        if record is not None:
+            self.save(record.model_copy(update={"phase": "ended"}))
+
+
+def task_state_records(context: Any) -> TaskStateRecords | None:
+    """Return the store of this task instance; ``None`` below Airflow 3.3, which has none."""
+    store = context.get("task_state_store")
+    return None if store is None else TaskStateRecords(store)

@@ -1,0 +1,33 @@
+"""Writes what happens to a job into the log of the Airflow task, in a worker and in a trigger alike."""
+
+from __future__ import annotations
+
+import structlog
+
+from airflow_provider_jobs.core.models import LogLine
+
+_LOGGER = "airflow_provider_jobs.job"
+
+
+class TaskLog:
+    """Puts job lines into the task's log with the job's own time, index and stream as fields.
+
+    Airflow keeps a record's ``timestamp`` where it brings one, so that lines of the job and of
+    Airflow stand in their true order.
+    """
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger(_LOGGER)
+
+    def line(self, line: LogLine) -> None:
+        """Show one line of the job."""
+        fields: dict[str, object] = {"timestamp": line.timestamp.isoformat(), "stream": line.stream}
+        for name in ("index", "attempt", "container"):
+            value = getattr(line, name)
+            if value is not None:
+                fields[name] = value
+        getattr(self._log, line.level)(line.message, **fields)
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Show one sentence about the job."""
+        (self._log.warning if warning else self._log.info)(text)

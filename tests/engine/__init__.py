@@ -1,0 +1,1 @@
+"""The engine on a clock that runs only when nothing else can."""

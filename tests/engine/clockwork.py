@@ -1,0 +1,79 @@
+"""A loop whose clock jumps to the next timer, and a wall clock that goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import looptime
+import pendulum
+
+from airflow_provider_jobs.core.backend import Limits
+from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.models import BackendRef, JobHandle, LogLine
+from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.engine.group import PollGroups
+from airflow_provider_jobs.engine.pacing import Pacing
+from tests.contract.fake import FakeBackend
+
+T = TypeVar("T")
+START = pendulum.datetime(2030, 1, 1)
+LIMITS = Limits(
+    describe_chunk=100,
+    describe_floor_seconds=1,
+    logs_floor_seconds=2,
+    late_logs_seconds=30,
+    quiet_logs_seconds=5,
+)
+STEADY = Pacing(jitter=0)
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in no time."""
+    loop = looptime.new_event_loop(start=0)
+    try:
+        return loop.run_until_complete(asyncio.wait_for(main, 100_000))
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def now() -> pendulum.DateTime:
+    """Return the wall clock of the running loop."""
+    return START.add(seconds=asyncio.get_running_loop().time())
+
+
+def groups_on(fake: FakeBackend) -> PollGroups:
+    """Return poll groups whose every backend is this one."""
+    return PollGroups(lambda ref: fake, now=now, pacing=STEADY)
+
+
+def new_fake(**limits: float) -> FakeBackend:
+    """Return a backend in memory with floors as a service has them."""
+    return FakeBackend(limits=Limits(**{**LIMITS.__dict__, **limits}))  # type: ignore[arg-type]
+
+
+def submitted(fake: FakeBackend, *, task_id: str = "t", **spec: Any) -> JobHandle:
+    """Submit a job and return its handle, dated by the clock that jumps."""
+    key = JobKey(dag_id="d", run_id="r", task_id=task_id)
+    handle = fake.submit(JobSpec(image="busybox", command=("true",), **spec), key)
+    return handle.model_copy(update={"submitted_at": START})
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[LogLine] = []
+        self.notes: list[str] = []
+        self.warnings: list[str] = []
+
+    def line(self, line: LogLine) -> None:
+        self.lines.append(line)
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        (self.warnings if warning else self.notes).append(text)
+
+
+REF = BackendRef(backend="fake", conn_id="fake_default", scope={"project_id": "p"})

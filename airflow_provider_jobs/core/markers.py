@@ -44,7 +44,7 @@ def parse_marker(line: str) -> Marker | None:
         raise MalformedMarker(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}")
     outputs = said.get("outputs", {})
     if not isinstance(outputs, dict):
-        raise MalformedMarker(f"outputs is a {type(outputs).__name__}, not an object")
+        raise MalformedMarker(f"outputs is of type {type(outputs).__name__}, not an object")
     return Marker(
         outputs=outputs,
         progress=_progress(said.get("progress")),

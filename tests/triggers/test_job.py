@@ -1,0 +1,140 @@
+"""The trigger ends the task where it may, wakes a worker where it must, and cancels only for the user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
+
+from airflow_provider_jobs.core.models import JobOutcome
+from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine import group
+from airflow_provider_jobs.engine.clock import utc_now
+from airflow_provider_jobs.engine.plan import WaitPlan
+from airflow_provider_jobs.triggers.job import SAFE_AFTER_DEFERRAL_SECONDS, JobTrigger
+from tests.contract.fake import FakeBackend
+from tests.engine.clockwork import groups_on, new_fake, run, submitted
+
+
+@asynccontextmanager
+async def triggerer(fake: FakeBackend) -> AsyncIterator[None]:
+    """Let triggers of this loop reach the fake."""
+    loop = asyncio.get_running_loop()
+    group._GROUPS_BY_LOOP[loop] = groups_on(fake)
+    try:
+        yield
+    finally:
+        del group._GROUPS_BY_LOOP[loop]
+
+
+def trigger_for(
+    fake: FakeBackend, *, ends_success: bool = True, pushes_xcom: bool = True, spec: Any = None, **plan: Any
+) -> JobTrigger:
+    wait = WaitPlan(handle=submitted(fake, **(spec or {})), **plan)
+    return JobTrigger(plan=wait.to_json(), ends_success=ends_success, pushes_xcom=pushes_xcom)
+
+
+def event_of(fake: FakeBackend, **kwargs: Any) -> tuple[TriggerEvent, float]:
+    async def main() -> tuple[TriggerEvent, float]:
+        async with triggerer(fake):
+            events = [event async for event in trigger_for(fake, **kwargs).run()]
+            assert len(events) == 1
+            return events[0], asyncio.get_running_loop().time()
+
+    return run(main())
+
+
+def failing(index: int, code: int) -> dict[str, Any]:
+    return {"array_size": 8, "options": {"fake": {"exit_codes": {str(index): code}}}}
+
+
+def test_a_success_ends_the_task_with_its_xcoms() -> None:
+    spec = {"options": {"fake": {"lines": ['::airflow::{"outputs": {"n": 1}}']}}}
+    event, _ = event_of(new_fake(), spec=spec)
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms
+    assert event.xcoms["return_value"] == {"n": 1}
+    assert event.xcoms["job"]["state"] == "SUCCEEDED"
+
+
+def test_without_xcom_push_a_success_leaves_none() -> None:
+    event, _ = event_of(new_fake(), pushes_xcom=False)
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is None
+
+
+def test_a_success_that_needs_a_worker_wakes_one() -> None:
+    event, _ = event_of(new_fake(), ends_success=False)
+    assert not isinstance(event, TaskSuccessEvent)
+    assert JobOutcome.from_json(event.payload["outcome"]).state is JobState.SUCCEEDED
+
+
+def test_a_failure_wakes_a_worker_with_all_it_needs() -> None:
+    event, _ = event_of(new_fake(), spec=failing(5, 3))
+    outcome = JobOutcome.from_json(event.payload["outcome"])
+    assert (outcome.failures[0].index, outcome.failures[0].exit_code) == (5, 3)
+
+
+@pytest.mark.parametrize(("fail_when", "is_success"), [("any", False), ("all", True), (0.5, True), (0.125, False)])
+def test_fail_when_decides_how_many_failed_indexes_are_too_many(fail_when: Any, is_success: bool) -> None:
+    event, _ = event_of(new_fake(), spec=failing(5, 3), fail_when=fail_when)
+    assert isinstance(event, TaskSuccessEvent) is is_success
+
+
+def test_an_event_that_wakes_a_worker_is_held_back_until_the_deferral_is_old_enough() -> None:
+    event, seconds = event_of(new_fake(), spec=failing(0, 1), deferred_at=utc_now())
+    assert isinstance(event, TriggerEvent)
+    assert seconds >= SAFE_AFTER_DEFERRAL_SECONDS - 1
+
+
+def test_what_the_trigger_is_made_of_survives_serialization() -> None:
+    trigger = trigger_for(new_fake(), fail_when=0.5)
+    path, kwargs = trigger.serialize()
+    assert path == "airflow_provider_jobs.triggers.job.JobTrigger"
+    assert JobTrigger(**kwargs).serialize() == (path, kwargs)
+
+
+def test_a_killed_task_cancels_its_job_and_waits_until_it_has_ended() -> None:
+    fake = new_fake()
+
+    async def main() -> None:
+        async with triggerer(fake):
+            trigger = trigger_for(fake)
+            await trigger.on_kill()
+
+    run(main())
+    assert [reason for _, reason in fake.cancelled] == ["killed in Airflow"]
+    assert [job.state for job in fake.jobs.values()] == [JobState.CANCELLED]
+
+
+def test_a_killed_task_leaves_its_job_where_on_kill_says_so() -> None:
+    fake = new_fake()
+
+    async def main() -> None:
+        async with triggerer(fake):
+            await trigger_for(fake, on_kill="leave").on_kill()
+
+    run(main())
+    assert fake.cancelled == []
+
+
+def test_a_triggerer_that_stops_cancels_no_job() -> None:
+    fake = new_fake()
+
+    async def main() -> None:
+        async with triggerer(fake):
+            trigger = trigger_for(fake, spec={"options": {"fake": {"states": ["RUNNING"]}}})
+            events = trigger.run()
+            running = asyncio.ensure_future(events.__anext__())
+            await asyncio.sleep(30)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            await trigger.cleanup()
+
+    run(main())
+    assert fake.cancelled == []

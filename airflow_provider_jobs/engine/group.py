@@ -32,6 +32,7 @@ class PollGroup:
         self._poller = StatePoller(self._members, calls, now=now, pacing=pacing or Pacing())
         self._reader = LogReader(self._members, calls)
         self._loops: list[asyncio.Task[None]] = []
+        self._ending: set[asyncio.Task[None]] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -54,9 +55,21 @@ class PollGroup:
         """Stop watching for this member. The last one to leave ends the loops."""
         self._members.present.pop(member, None)
         if self.is_idle:
-            for task in self._loops:
+            self._end_loops()
+
+    async def stop(self) -> None:
+        """End the loops and let the threads go; a call under way is not waited for."""
+        self._end_loops()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        self.calls.close()
+
+    def _end_loops(self) -> None:
+        for task in self._loops:
+            if task is not asyncio.current_task():
                 task.cancel()
-            self._loops = []
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+        self._loops = []
 
     async def _guard(self, loop: Coroutine[Any, Any, None]) -> None:
         """Run a loop; a defect in it ends the waits with an error, since nobody would wake them again."""
@@ -66,10 +79,7 @@ class PollGroup:
             log.exception("The poll group stopped")
             for member in list(self._members.present):
                 member.tell(JobsError(f"the poll group stopped: {error!r}"))
-            loops, self._loops = self._loops, []
-            for task in loops:
-                if task is not asyncio.current_task():
-                    task.cancel()
+            self._end_loops()
 
 
 class PollGroups:
@@ -79,7 +89,7 @@ class PollGroups:
         self, open_backend: OpenBackend = open_backend, *, now: Now = utc_now, pacing: Pacing | None = None
     ) -> None:
         self._open_backend = open_backend
-        self._now = now
+        self.now = now
         self._pacing = pacing
         self._groups: dict[BackendRef, PollGroup] = {}
         self._users: Counter[BackendRef] = Counter()
@@ -89,7 +99,7 @@ class PollGroups:
         """Lend the group of this reference; with its last user it goes, and its threads with it."""
         if ref not in self._groups:
             calls = BackendCalls(ref, self._open_backend)
-            self._groups[ref] = PollGroup(calls, now=self._now, pacing=self._pacing)
+            self._groups[ref] = PollGroup(calls, now=self.now, pacing=self._pacing)
         self._users[ref] += 1
         try:
             yield self._groups[ref]
@@ -97,7 +107,7 @@ class PollGroups:
             self._users[ref] -= 1
             if not self._users[ref]:
                 del self._users[ref]
-                self._groups.pop(ref).calls.close()
+                await self._groups.pop(ref).stop()
 
 
 _GROUPS_BY_LOOP: WeakKeyDictionary[asyncio.AbstractEventLoop, PollGroups] = WeakKeyDictionary()

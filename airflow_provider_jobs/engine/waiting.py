@@ -19,7 +19,7 @@ from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
-from airflow_provider_jobs.engine.clock import Now, utc_now
+from airflow_provider_jobs.engine.clock import Now
 from airflow_provider_jobs.engine.group import PollGroup, PollGroups
 from airflow_provider_jobs.engine.members import LogTrouble, Member, Update
 from airflow_provider_jobs.engine.plan import WaitPlan
@@ -31,14 +31,12 @@ Deadline = Literal["execution_timeout", "queue_timeout"]
 _EXPLAIN_EVERY_SECONDS = 60.0
 
 
-async def wait_for_job(
-    plan: WaitPlan, groups: PollGroups, listener: Listener, *, now: Now = utc_now
-) -> JobOutcome:
+async def wait_for_job(plan: WaitPlan, groups: PollGroups, listener: Listener) -> JobOutcome:
     """Return how the job ended; a job that cannot be followed any longer is an outcome too."""
     async with groups.using(plan.handle.ref) as group:
         member = group.join(plan.handle, wants_logs=True, base_seconds=plan.poll_seconds)
         try:
-            return await _Wait(plan, group, member, listener, now).outcome()
+            return await _Wait(plan, group, member, listener, groups.now).outcome()
         finally:
             group.leave(member)
 

@@ -14,7 +14,6 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
-from airflow_provider_jobs.engine.clock import utc_now
 from airflow_provider_jobs.engine.group import poll_groups
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
@@ -85,7 +84,7 @@ class JobTrigger(BaseTrigger):
 async def _until_safe(plan: WaitPlan) -> None:
     """Wait until an event may wake a worker."""
     if plan.deferred_at:
-        age_seconds = (utc_now() - plan.deferred_at).total_seconds()
+        age_seconds = (poll_groups().now() - plan.deferred_at).total_seconds()
         await asyncio.sleep(max(0.0, SAFE_AFTER_DEFERRAL_SECONDS - age_seconds))
 
 

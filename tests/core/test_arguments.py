@@ -98,7 +98,8 @@ def test_image_names_as_registries_take_them_are_taken(image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "mib"), [("512Mi", 512), ("4Gi", 4096), ("1.5Gi", 1536), ("1Ti", 1024**2), ("1M", 1), ("2G", 1908)]
+    ("text", "mib"),
+    [("512Mi", 512), ("4Gi", 4096), ("1.5Gi", 1536), ("1Ti", 1024**2), ("1M", 1), ("2G", 1908)],
 )
 def test_sizes_become_mebibytes_rounded_up(text: str, mib: int) -> None:
     assert memory_mib(text) == mib

@@ -24,7 +24,7 @@ def test_a_marker_is_heard(line: str, marker: Marker) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["", "hello", "::airflow:: hello", 'see ::airflow::{"outputs": {}}', "::airflow::", "::airflow", "::other::{}"],
+    ["", "hello", "::airflow:: hello", 'see ::airflow::{"outputs": {}}', "::airflow::", "::other::{}"],
 )
 def test_a_look_alike_is_left_alone(line: str) -> None:
     assert parse_marker(line) is None

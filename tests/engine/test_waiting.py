@@ -17,7 +17,7 @@ from airflow_provider_jobs.engine.verdict import is_success, with_failure
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.engine.watch import LOST_GRACE_SECONDS
 from tests.contract.fake import FakeBackend
-from tests.engine.clockwork import START, Heard, groups_on, new_fake, now, run, submitted
+from tests.engine.clockwork import START, Heard, groups_on, new_fake, run, submitted
 
 RUNNING, SUCCEEDED, QUEUED = JobState.RUNNING, JobState.SUCCEEDED, JobState.QUEUED
 
@@ -28,7 +28,7 @@ def follow(
     handle = submitted(fake, **(spec or {}))
 
     async def main() -> JobOutcome:
-        return await wait_for_job(WaitPlan(handle=handle, **plan), groups_on(fake), heard or Heard(), now=now)
+        return await wait_for_job(WaitPlan(handle=handle, **plan), groups_on(fake), heard or Heard())
 
     return run(main())
 
@@ -75,9 +75,7 @@ def test_lines_that_come_after_the_end_are_waited_for() -> None:
 
     async def main() -> JobOutcome:
         handle = submitted(fake)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard, now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
         for second in range(12):
             await asyncio.sleep(1)
             if second in (3, 7):
@@ -93,9 +91,7 @@ def test_a_log_that_never_goes_quiet_is_waited_for_only_within_the_bound() -> No
 
     async def main() -> float:
         handle = submitted(fake)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard(), now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard()))
         while not waiting.done():
             fake.write(handle, "more")
             await asyncio.sleep(1)
@@ -125,9 +121,7 @@ def test_trouble_slows_the_group_down() -> None:
 
     async def main() -> int:
         handle = submitted(fake)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard(), now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard()))
         await asyncio.sleep(600)
         assert not waiting.done()
         waiting.cancel()
@@ -158,9 +152,7 @@ def test_a_job_deleted_behind_our_back_is_lost_after_a_grace_time() -> None:
     async def main() -> tuple[JobOutcome, float]:
         handle = submitted(fake)
         fake.play(handle, RUNNING)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard, now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
         await asyncio.sleep(5)
         fake.forget(handle)
         return await waiting, asyncio.get_running_loop().time()
@@ -177,9 +169,7 @@ def test_a_job_that_reappears_within_the_grace_time_is_not_lost() -> None:
     async def main() -> JobOutcome:
         handle = submitted(fake)
         job = fake.jobs.pop(handle.native_id)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard(), now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard()))
         await asyncio.sleep(LOST_GRACE_SECONDS / 2)
         fake.jobs[handle.native_id] = job
         return await waiting
@@ -193,9 +183,7 @@ def test_an_unknown_word_of_the_service_keeps_the_last_state_and_is_told_once() 
     async def main() -> JobOutcome:
         handle = submitted(fake)
         fake.move(handle, None)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard, now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
         await asyncio.sleep(20)
         assert not waiting.done()
         fake.play(handle, RUNNING, SUCCEEDED)
@@ -255,7 +243,7 @@ def test_queue_timeout_gives_up_on_a_job_that_does_not_start_and_says_why() -> N
         fake.move(handle, QUEUED)
         fake.job(handle).reason = "quota CPUS is used up"
         plan = WaitPlan(handle=handle, queue_deadline=START.add(minutes=5))
-        return await wait_for_job(plan, groups_on(fake), Heard(), now=now)
+        return await wait_for_job(plan, groups_on(fake), Heard())
 
     outcome = run(main())
     failure = with_failure(outcome).failures[0]
@@ -279,9 +267,7 @@ def test_a_waiting_job_is_explained_after_a_while_and_again_when_the_reason_chan
         handle = submitted(fake)
         fake.move(handle, QUEUED)
         fake.job(handle).reason = "no quota"
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard, now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
         await asyncio.sleep(100)
         assert fake.calls["explain"] == 0
         await asyncio.sleep(300)
@@ -357,9 +343,7 @@ def test_who_stops_waiting_cancels_nothing() -> None:
     async def main() -> None:
         handle = submitted(fake)
         fake.play(handle, RUNNING)
-        waiting = asyncio.ensure_future(
-            wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard(), now=now)
-        )
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard()))
         await asyncio.sleep(10)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

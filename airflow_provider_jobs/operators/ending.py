@@ -15,7 +15,7 @@ def needs_worker(task: BaseOperator) -> str | None:
     """Return why the task must be finished on a worker, or ``None`` where it need not be."""
     reasons: dict[str, Any] = {
         "the task has outlets": task.outlets,
-        "a listener is installed": get_listener_manager().has_listeners,
+        "a task listener is installed": get_listener_manager().hook.on_task_instance_success.get_hookimpls(),
         "the task has post_execute": _has_post_execute(task),
         "a task is mapped over its result": next(task.iter_mapped_dependants(), None),
         "the task has multiple outputs": getattr(task, "multiple_outputs", False),

@@ -20,6 +20,7 @@ class BackendEntry:
     :param factory: ``module:callable``, called with a :class:`BackendRef`
     :param operator: ``module:class`` of its operator
     :param hook: ``module:class`` of its hook
+    :param conn_id: the connection that the operator uses unless told otherwise
     :param extra: the extra of this package that brings the vendor's client
     :param needs: importable module to the distribution a person would install
     """
@@ -29,6 +30,7 @@ class BackendEntry:
     factory: str
     operator: str
     hook: str
+    conn_id: str
     extra: str
     needs: Mapping[str, str]
 
@@ -53,6 +55,7 @@ _ENTRIES = {
             factory=f"{_PACKAGE}.gcp_batch.backend:GcpBatchBackend",
             operator=f"{_PACKAGE}.gcp_batch.operator:GcpBatchJobOperator",
             hook=f"{_PACKAGE}.gcp_batch.hook:GcpBatchHook",
+            conn_id="google_cloud_default",
             extra="gcp",
             needs={
                 "airflow.providers.google": "apache-airflow-providers-google",

@@ -133,3 +133,13 @@ class NoCapacity(PermanentError):
 
 class AmbiguousError(BackendError):
     """The request was sent and the answer never came: it may or may not have been done."""
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Return whether a repeatable call should be repeated: trouble of the service, or a lost answer."""
+    return isinstance(error, (TransientError, AmbiguousError))
+
+
+def retry_after_seconds(error: BaseException) -> float | None:
+    """Return how long the service asked to be left alone, if it said so."""
+    return error.retry_after_seconds if isinstance(error, TransientError) else None

@@ -10,7 +10,7 @@ from typing import TypeVar
 import tenacity
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import TransientError
+from airflow_provider_jobs.core.errors import TransientError, is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import BackendRef
 
 T = TypeVar("T")
@@ -18,16 +18,26 @@ OpenBackend = Callable[[BackendRef], Backend]
 THREADS_PER_GROUP = 3
 
 
-def repeat_transient(call: Callable[[], T], *, within_seconds: float, sleep: Callable[[float], None]) -> T:
+def repeat(
+    call: Callable[[], T],
+    *,
+    within_seconds: float,
+    sleep: Callable[[float], None],
+    is_idempotent: bool = True,
+) -> T:
     """Return the answer of ``call``, repeated with growing pauses while the service is in trouble.
 
-    Blocking. Only :class:`TransientError` is repeated; every other error is raised at once.
+    Blocking. Every other error than trouble is raised at once.
 
     :param within_seconds: how long to go on before the last error is raised
     :param sleep: pauses, ``time.sleep`` outside of tests
+    :param is_idempotent: whether a call whose answer was lost may simply be sent again
     """
+    retry: tenacity.retry_base = tenacity.retry_if_exception(is_trouble)
+    if not is_idempotent:
+        retry = tenacity.retry_if_exception_type(TransientError)
     retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(TransientError),
+        retry=retry,
         wait=_wait,
         stop=tenacity.stop_after_delay(within_seconds),
         sleep=sleep,
@@ -41,7 +51,7 @@ _GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=20.0, jitter=0.5)
 
 def _wait(state: tenacity.RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_seconds if isinstance(error, TransientError) else None
+    asked = retry_after_seconds(error) if error else None
     return max(_GROWING(state), asked or 0.0)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
-from airflow_provider_jobs.core.errors import AmbiguousError, JobsError, TransientError
+from airflow_provider_jobs.core.errors import JobsError, is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import JobHandle, JobReport
-from airflow_provider_jobs.engine.calls import BackendCalls
+from airflow_provider_jobs.engine.calls import BackendCalls, OpenBackend
 from airflow_provider_jobs.engine.members import loop_time
 from airflow_provider_jobs.engine.pacing import Backoff
 
@@ -40,10 +41,10 @@ async def cancel_job(
             if not report.found or (report.state is not None and report.state.is_terminal):
                 return report
             problem: str = f"it is {report.native_state}"
-        except (TransientError, AmbiguousError) as error:
-            pause, problem = backoff.after_failure(), str(error)
         except JobsError as error:
-            raise CancelNotConfirmed(_told(handle, str(error))) from error
+            if not is_trouble(error):
+                raise CancelNotConfirmed(_told(handle, str(error))) from error
+            pause, problem = backoff.after_failure(retry_after_seconds(error)), str(error)
         if loop_time() + pause >= until:
             raise CancelNotConfirmed(_told(handle, problem))
         await asyncio.sleep(pause)
@@ -52,3 +53,24 @@ async def cancel_job(
 def _told(handle: JobHandle, problem: str) -> str:
     where = f" Look at {handle.console_url}" if handle.console_url else ""
     return f"Job {handle.native_id} may still be running, its cancel is not confirmed: {problem}.{where}"
+
+
+def cancel_job_now(
+    open_backend: OpenBackend, handle: JobHandle, reason: str, *, within_seconds: float = CONFIRM_SECONDS
+) -> JobReport:
+    """Do what :func:`cancel_job` does and block until it is done.
+
+    May be called from a signal handler, also while an event loop runs in the same thread.
+
+    :raises CancelNotConfirmed: the bound was reached first, or the service refuses
+    """
+
+    async def main() -> JobReport:
+        calls = BackendCalls(handle.ref, open_backend)
+        try:
+            return await cancel_job(calls, handle, reason, within_seconds=within_seconds)
+        finally:
+            calls.close()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="cancel") as own_thread:
+        return own_thread.submit(asyncio.run, main()).result()

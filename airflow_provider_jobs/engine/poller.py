@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from airflow_provider_jobs.core.backend import Backend, Limits
-from airflow_provider_jobs.core.errors import JobsError, PermanentError, TransientError
+from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import JobHandle, JobReport
 from airflow_provider_jobs.engine.calls import BackendCalls
 from airflow_provider_jobs.engine.clock import Now
@@ -68,7 +68,7 @@ class StatePoller:
                 reports = await self._calls.run(partial(_describe, chunk))
             except JobsError as error:
                 self._take_error(error, members)
-                if isinstance(error, TransientError):
+                if is_trouble(error):
                     break
                 continue
             self._hand_over(reports, members, limits)
@@ -90,14 +90,13 @@ class StatePoller:
 
     def _take_error(self, error: JobsError, asked: Sequence[Member]) -> None:
         """Slow down. Trouble touches no job; only a refusal given again and again ends a wait."""
-        retry_after = error.retry_after_seconds if isinstance(error, TransientError) else None
-        seconds = self._backoff.after_failure(retry_after)
+        seconds = self._backoff.after_failure(retry_after_seconds(error))
         level = logging.WARNING if self._backoff.failures == 1 else logging.DEBUG
         log.log(level, "Polling pauses for %.1f s: %s", seconds, error)
         until = loop_time() + seconds
-        for member in self._members.present if isinstance(error, TransientError) else asked:
+        for member in self._members.present if is_trouble(error) else asked:
             member.due = max(member.due, until)
-        if isinstance(error, TransientError):
+        if is_trouble(error):
             return
         tries = PERMANENT_TRIES if isinstance(error, PermanentError) else 1
         for member in asked:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from airflow_provider_jobs.core.backend import Backend, Limits
-from airflow_provider_jobs.core.errors import JobsError, TransientError
+from airflow_provider_jobs.core.errors import JobsError, retry_after_seconds
 from airflow_provider_jobs.core.models import LogCursor, LogPage
 from airflow_provider_jobs.engine.calls import BackendCalls
 from airflow_provider_jobs.engine.members import LogTrouble, Member, Members, wait_for_event
@@ -95,8 +95,7 @@ class LogReader:
             member.tell(page)
 
     def _take_error(self, error: JobsError, readers: Sequence[Member]) -> float:
-        retry_after = error.retry_after_seconds if isinstance(error, TransientError) else None
-        seconds = self._backoff.after_failure(retry_after)
+        seconds = self._backoff.after_failure(retry_after_seconds(error))
         first = self._backoff.failures == 1
         log.log(
             logging.WARNING if first else logging.DEBUG, "Reading logs pauses for %.1f s: %s", seconds, error

@@ -18,7 +18,7 @@ from airflow_provider_jobs.core.models import JobHandle, JobReport
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.core.wire import Wire
-from airflow_provider_jobs.engine.calls import T, repeat_transient
+from airflow_provider_jobs.engine.calls import T, repeat
 
 SUBMIT_WITHIN_SECONDS = 300.0
 _AMBIGUOUS_TRIES = 3
@@ -191,7 +191,7 @@ class Submitter:
         """Submit; where the answer is lost, look before sending again."""
         for _ in range(_AMBIGUOUS_TRIES):
             try:
-                return self._call(lambda: self._backend.submit(spec, key))
+                return self._call(lambda: self._backend.submit(spec, key), is_idempotent=False)
             except AmbiguousError as error:
                 last = error
                 self._notes.append(f"The answer to the submission was lost ({error}); looking for the job")
@@ -199,5 +199,7 @@ class Submitter:
                 return found
         raise last
 
-    def _call(self, call: Callable[[], T]) -> T:
-        return repeat_transient(call, within_seconds=self._within_seconds, sleep=self._sleep)
+    def _call(self, call: Callable[[], T], *, is_idempotent: bool = True) -> T:
+        return repeat(
+            call, within_seconds=self._within_seconds, sleep=self._sleep, is_idempotent=is_idempotent
+        )

@@ -13,7 +13,7 @@ from typing import Literal
 
 import pendulum
 
-from airflow_provider_jobs.core.errors import JobsError, PermanentError
+from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble
 from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport, LogPage
 from airflow_provider_jobs.core.ranges import format_indexes
@@ -29,6 +29,8 @@ from airflow_provider_jobs.engine.watch import JobWatch
 
 Deadline = Literal["execution_timeout", "queue_timeout"]
 _EXPLAIN_EVERY_SECONDS = 60.0
+_DELETE_TRIES = 5
+_DELETE_PAUSE_SECONDS = 3.0
 
 
 async def wait_for_job(plan: WaitPlan, groups: PollGroups, listener: Listener) -> JobOutcome:
@@ -199,11 +201,22 @@ class _Wait:
         if wanted == "success" and not is_success(outcome, self.plan.fail_when):
             return
         try:
-            await self.group.calls.run(lambda backend: backend.delete(self.plan.handle))
+            await self._delete()
         except JobsError as error:
             self.listener.note(
                 f"The record of job {outcome.handle.name} is still there: {error}", warning=True
             )
+
+    async def _delete(self) -> None:
+        for tries in range(1, _DELETE_TRIES + 1):
+            try:
+                await self.group.calls.run(lambda backend: backend.delete(self.plan.handle))
+            except JobsError as error:
+                if not is_trouble(error) or tries == _DELETE_TRIES:
+                    raise
+                await asyncio.sleep(_DELETE_PAUSE_SECONDS)
+            else:
+                return
 
 
 def _settled(array: ArrayCounts, state: JobState) -> ArrayCounts:

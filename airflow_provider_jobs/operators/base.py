@@ -15,11 +15,12 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from pydantic import BaseModel
 
 from airflow_provider_jobs.core.arguments import build_model, check_argument
-from airflow_provider_jobs.core.errors import InvalidArgument, JobsError
+from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import backend_entry, open_backend
 from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
 from airflow_provider_jobs.engine.clock import utc_now
 from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.plan import EXPLAIN_AFTER_SECONDS, WaitPlan
@@ -31,7 +32,7 @@ from airflow_provider_jobs.operators.ending import default_deferrable, needs_wor
 from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
 from airflow_provider_jobs.operators.records import task_state_records
 from airflow_provider_jobs.operators.templates import holds_template
-from airflow_provider_jobs.triggers.job import JobTrigger, success_xcoms
+from airflow_provider_jobs.triggers.job import ON_KILL_SECONDS, JobTrigger, success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
 SPEC_FIELDS = (
@@ -265,9 +266,9 @@ class JobOperator(BaseOperator):
             return
         self.log.info("The task was killed; cancelling job %s", handle.native_id)
         try:
-            open_backend(handle.ref).cancel(handle, "killed in Airflow")
-        except JobsError as error:
-            self.log.warning("Job %s may still be running: %s", handle.native_id, error)
+            cancel_job_now(open_backend, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
+        except CancelNotConfirmed as error:
+            self.log.warning("%s", error)
 
     def _finish(self, outcome: JobOutcome, context: Any) -> Any:
         self.job_handle = outcome.handle

@@ -297,7 +297,5 @@ def _counts(job: FakeJob) -> ArrayCounts:
     if state is JobState.SUCCEEDED:
         return ArrayCounts(size=size, succeeded=size)
     if state is JobState.FAILED:
-        return ArrayCounts(
-            size=size, succeeded=size - len(failed), failed=len(failed), failed_indexes=failed
-        )
+        return ArrayCounts(size=size, succeeded=size - len(failed), failed=len(failed), failed_indexes=failed)
     return ArrayCounts(size=size, running=size if state is JobState.RUNNING else 0)

@@ -35,6 +35,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(asyncio.wait_for(main, 100_000))
     finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0.1))
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 

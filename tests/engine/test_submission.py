@@ -217,3 +217,14 @@ def test_without_a_store_a_job_that_has_ended_is_not_taken_over(state: JobState)
     first = submit(fake, None)
     fake.move(first.handle, state)
     assert submit(fake, None, RETRY).handle.name != first.handle.name
+
+
+def test_a_lost_answer_to_a_cancel_or_a_look_is_asked_again() -> None:
+    fake, store = FakeBackend(), Store()
+    first = submit(fake, store)
+    running(fake, first)
+    fake.lose_answer("cancel", AmbiguousError("connection reset"))
+    fake.lose_answer("find", AmbiguousError("connection reset"))
+    submit(fake, store, CLEARED)
+    assert {name for name, _ in fake.cancelled} == {first.handle.native_id}
+    assert len(fake.jobs) == 2

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_jobs.core.errors import AccessDenied, NotFound, ThrottledError, UnavailableError
+from airflow_provider_jobs.core.errors import (
+    AccessDenied,
+    AmbiguousError,
+    NotFound,
+    ThrottledError,
+    UnavailableError,
+)
 from airflow_provider_jobs.core.failures import FailureKind
 from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
@@ -105,6 +111,7 @@ def test_a_log_that_never_goes_quiet_is_waited_for_only_within_the_bound() -> No
     [
         UnavailableError("503"),
         ThrottledError("429", retry_after_seconds=30),
+        AmbiguousError("connection reset"),
     ],
 )
 def test_ten_minutes_of_api_trouble_are_not_the_jobs_trouble(error: Exception) -> None:

@@ -1,0 +1,1 @@
+"""One folder per cloud service. Backends do not know each other."""

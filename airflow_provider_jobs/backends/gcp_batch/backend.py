@@ -1,0 +1,184 @@
+"""GCP Batch behind the cut: one method per promise of :class:`airflow_provider_jobs.core.backend.Backend`.
+
+It only joins the hook's calls with the pure modules beside it; it never sleeps, repeats or logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from google.cloud.batch_v1 import Job
+
+from airflow_provider_jobs.backends.gcp_batch import mapping, request
+from airflow_provider_jobs.backends.gcp_batch.explain import explain
+from airflow_provider_jobs.backends.gcp_batch.hook import GcpBatchHook
+from airflow_provider_jobs.backends.gcp_batch.log_reader import LogReader
+from airflow_provider_jobs.backends.gcp_batch.lookup import JobLookup, has_failures
+from airflow_provider_jobs.backends.gcp_batch.options import GcpBatchScope
+from airflow_provider_jobs.core.arguments import build_model
+from airflow_provider_jobs.core.backend import Limits
+from airflow_provider_jobs.core.errors import (
+    AlreadyExists,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    TransientError,
+)
+from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
+from airflow_provider_jobs.core.spec import JobSpec
+
+
+class GcpBatchBackend:
+    """GCP Batch in one project and region.
+
+    Makes no call before the first method; the connection is read at once.
+
+    :param ref: its scope holds ``region``, and may hold ``project_id`` (the connection's otherwise) and
+        ``impersonation_chain``, service accounts separated by commas
+    :raises InvalidArgument: the scope is wrong, or there is no such connection
+    """
+
+    # Cloud Logging takes 60 queries per minute and project, and others may ask too.
+    limits = Limits(describe_chunk=1000, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
+
+    def __init__(self, ref: BackendRef) -> None:
+        scope = build_model(GcpBatchScope, ref.scope)
+        chain = [account.strip() for account in (scope.impersonation_chain or "").split(",")]
+        self.ref = ref
+        self.hook = GcpBatchHook(ref.conn_id, [account for account in chain if account] or None)
+        self._region = scope.region
+        self._project_id = scope.project_id
+        self._lookup = JobLookup(self.hook)
+        self._logs = LogReader(self.hook, self._lookup)
+
+    def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
+        """Create the job; one of the same key that exists is returned as it is.
+
+        The name alone makes this idempotent. A request id is not sent: for 60 minutes the service would
+        answer it with the first job even where that was deleted since, and nothing would run.
+
+        :raises AlreadyExists: a job of this id exists that is not this key's
+        :raises AmbiguousError: sent, and the answer never came
+        :raises InvalidArgument: the spec holds what the service would refuse
+        """
+        job_id = request.job_id(key)
+        try:
+            job = self.hook.create_job(self._project, self._region, job_id, request.build_job(spec, key))
+        except AlreadyExists:
+            job = self._existing(job_id)
+        return self._handle(job, key)
+
+    def find(self, key: JobKey) -> JobHandle | None:
+        """Return the job of this key in any state, or ``None``.
+
+        :raises AlreadyExists: a job of its id exists that is not this key's
+        """
+        try:
+            job = self.hook.get_job(self._name(request.job_id(key)))
+        except NotFound:
+            return None
+        return self._handle(job, key)
+
+    def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
+        """Return one report for every handle, in their order.
+
+        Up to nine jobs are asked for one by one, more with pages of the region's list. A job that has
+        failed costs at least one call more, for its failed tasks.
+        """
+        jobs = self._lookup.jobs(handles)
+        return [self._report(handle, jobs.get(handle.native_id)) for handle in handles]
+
+    def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
+        """Ask for the cancel and do not wait for it. The service takes no reason."""
+        try:
+            self.hook.cancel_job(handle.native_id, wait=False)
+        except NotFound:
+            return
+        except (Conflict, InvalidRequest):
+            if not self._is_leaving(handle):
+                raise
+
+    def delete(self, handle: JobHandle) -> None:
+        """Ask for the deletion and do not wait for it."""
+        try:
+            self.hook.delete_job(handle.native_id, wait=False)
+        except NotFound:
+            return
+        except (Conflict, InvalidRequest):
+            if not self._is_leaving(handle):
+                raise
+
+    def read_logs(self, cursors: Sequence[LogCursor]) -> list[LogPage]:
+        """Return the next lines of every job: those of its tasks, and errors of the service's own agent."""
+        return self._logs.read(cursors)
+
+    def explain(self, handle: JobHandle) -> str | None:
+        """Return why the job is not running yet.
+
+        :raises NotFound: it is gone
+        """
+        return explain(self.hook.get_job(handle.native_id))
+
+    @cached_property
+    def _project(self) -> str:
+        return self._project_id or self.hook.project_id
+
+    def _existing(self, job_id: str) -> Job:
+        try:
+            return self.hook.get_job(self._name(job_id))
+        except NotFound as error:
+            raise TransientError(
+                f"a job {job_id} stood in the way and is gone", advice="Submit again", call="create_job"
+            ) from error
+
+    def _name(self, job_id: str) -> str:
+        return f"{self.hook.parent(self._project, self._region)}/jobs/{job_id}"
+
+    def _handle(self, job: Job, key: JobKey) -> JobHandle:
+        """Return the handle of a job that must be this key's."""
+        job_id = request.job_id(key)
+        name = self._name(job_id)
+        if job.labels.get(request.KEY_LABEL) != key.digest:
+            raise AlreadyExists(
+                f"{name} exists and was not made for this task",
+                advice="Delete it, or set [airflow_provider_jobs] deployment to a name of this Airflow's own",
+            )
+        self._lookup.remember(name, job)
+        scope = {**self.ref.scope, "project_id": self._project}
+        return JobHandle(
+            ref=self.ref.model_copy(update={"scope": scope}),
+            native_id=name,
+            name=job_id,
+            size=request.task_count(job),
+            indexes=request.index_map(job),
+            submitted_at=mapping.moment(job.create_time),
+            console_url=mapping.console_url(name),
+            logs_url=mapping.console_url(name, tab="logs"),
+        )
+
+    def _report(self, handle: JobHandle, job: Job | None) -> JobReport:
+        if job is None:
+            return JobReport(native_id=handle.native_id, found=False)
+        failures, failed_indexes = self._lookup.failures(handle, job) if has_failures(job) else ((), ())
+        started_at = mapping.changed_at(job, "RUNNING")
+        ended_at = mapping.changed_at(job, "SUCCEEDED", "FAILED", "CANCELLED")
+        if ended_at is None and mapping.is_over(job):
+            ended_at = mapping.moment(job.update_time)
+        return JobReport(
+            native_id=handle.native_id,
+            state=mapping.job_state(job),
+            native_state=mapping.word(job),
+            detail=mapping.last_reason(job.status.status_events),
+            array=mapping.counts(job, handle.size, failed_indexes=failed_indexes),
+            failures=failures,
+            started_at=started_at,
+            ended_at=ended_at,
+            cancelling=mapping.native_state(job) in mapping.CANCELLING,
+        )
+
+    def _is_leaving(self, handle: JobHandle) -> bool:
+        """Return whether the job is over, gone, or on its way there, so that nothing is left to ask for."""
+        job = self._lookup.jobs([handle]).get(handle.native_id)
+        return job is None or mapping.is_over(job) or mapping.native_state(job) in mapping.CANCELLING

@@ -1,0 +1,51 @@
+"""A cancel is asked for until it is taken, and looked after until it is done, from anywhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from airflow_provider_jobs.core.errors import AccessDenied, AmbiguousError, UnavailableError
+from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
+from tests.engine.clockwork import new_fake, submitted
+
+
+def test_a_cancel_ends_the_job() -> None:
+    fake = new_fake()
+    report = cancel_job_now(lambda ref: fake, submitted(fake), "why")
+    assert report.state is JobState.CANCELLED
+    assert [reason for _, reason in fake.cancelled] == ["why"]
+
+
+def test_a_job_that_is_gone_needs_no_cancel() -> None:
+    fake = new_fake()
+    handle = submitted(fake)
+    fake.forget(handle)
+    assert cancel_job_now(lambda ref: fake, handle, "why").found is False
+
+
+@pytest.mark.parametrize("error", [UnavailableError("503"), AmbiguousError("connection reset")])
+def test_a_cancel_that_meets_trouble_is_sent_again(error: Exception) -> None:
+    fake = new_fake()
+    fake.refuse("cancel", error)
+    assert cancel_job_now(lambda ref: fake, submitted(fake), "why").state is JobState.CANCELLED
+    assert fake.calls["cancel"] == 2
+
+
+def test_a_cancel_that_is_refused_is_told_at_once() -> None:
+    fake = new_fake()
+    fake.refuse("cancel", AccessDenied("no batch.jobs.cancel"), times=100)
+    with pytest.raises(CancelNotConfirmed, match=r"may still be running.*no batch.jobs.cancel"):
+        cancel_job_now(lambda ref: fake, submitted(fake), "why")
+    assert fake.calls["cancel"] == 1
+
+
+def test_a_cancel_can_be_asked_for_while_a_loop_runs_in_the_same_thread() -> None:
+    fake = new_fake()
+
+    async def main() -> JobState | None:
+        return cancel_job_now(lambda ref: fake, submitted(fake), "why").state
+
+    assert asyncio.run(main()) is JobState.CANCELLED

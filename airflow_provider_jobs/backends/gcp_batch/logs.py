@@ -197,6 +197,7 @@ def to_line(entry: LogEntry, handle: JobHandle | None = None) -> LogLine:
 
     What a task writes to stderr arrives with severity ERROR, stdout with INFO, and a line that is JSON
     with a severity of its own keeps that: https://cloud.google.com/batch/docs/write-task-logs
+    Most of what programs write to stderr is no error, so it is a warning here unless the line says more.
 
     :param handle: translates the task's number to the original index
     """
@@ -212,16 +213,20 @@ def to_line(entry: LogEntry, handle: JobHandle | None = None) -> LogLine:
         ),
         message=_text(entry),
         stream=("stderr" if level == "error" else "stdout") if is_task else "service",
-        level=level,
+        level="warning" if is_task and entry.severity == LogSeverity.ERROR and not _is_json(entry) else level,
         index=index,
         attempt=int(told[2]) if told and told[2] else None,
     )
 
 
+def _is_json(entry: LogEntry) -> bool:
+    return bool(LogEntry.pb(entry).HasField("json_payload"))
+
+
 def _text(entry: LogEntry) -> str:
     """Return what the entry says; a structured one by its message, or whole where it has none."""
     payload = LogEntry.pb(entry)
-    if payload.HasField("json_payload"):
+    if _is_json(entry):
         said = json_format.MessageToDict(payload.json_payload)
         message = said.get("message")
         return message if isinstance(message, str) else json.dumps(said, ensure_ascii=False)

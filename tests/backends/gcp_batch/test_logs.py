@@ -53,7 +53,7 @@ class TestLines:
             ("INFO", "info", "stdout"),
             ("NOTICE", "info", "stdout"),
             ("WARNING", "warning", "stdout"),
-            ("ERROR", "error", "stderr"),
+            ("ERROR", "warning", "stderr"),
             ("CRITICAL", "error", "stderr"),
             ("ALERT", "error", "stderr"),
             ("EMERGENCY", "error", "stderr"),
@@ -62,6 +62,12 @@ class TestLines:
     def test_every_severity_has_its_level_and_stream(self, severity: str, level: str, stream: str) -> None:
         line = logs.to_line(entry("x", severity=LogSeverity.Value(severity)))
         assert (line.level, line.stream) == (level, stream)
+
+    def test_a_structured_line_that_says_error_is_one(self) -> None:
+        made = entry("", severity=LogSeverity.ERROR, text_payload=None)
+        LogEntry.pb(made).json_payload.update({"message": "no disk"})
+        line = logs.to_line(made)
+        assert (line.message, line.level) == ("no disk", "error")
 
     def test_all_severities_are_tried(self) -> None:
         assert len(LogSeverity.keys()) == 9

@@ -13,6 +13,7 @@ _GOOGLE_FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "credential_config_file": ("Credential Configuration File", {"type": ["string", "null"]}),
     "impersonation_chain": ("Impersonation Chain", {"type": ["string", "null"]}),
     "endpoint": ("Endpoint (http:// is plain-text gRPC)", {"type": ["string", "null"]}),
+    "logging_endpoint": ("Endpoint of Cloud Logging, where it differs", {"type": ["string", "null"]}),
 }
 
 

@@ -35,7 +35,11 @@ def test_a_service_that_answers_works(tmp_path: Any) -> None:
 
 
 def test_a_service_that_refuses_fails_with_the_endpoint_and_without_the_secret(tmp_path: Any) -> None:
-    extra = {"project": "p", "endpoint": "http://127.0.0.1:1", "keyfile_dict": json.dumps({"private_key": SECRET})}
+    extra = {
+        "project": "p",
+        "endpoint": "http://127.0.0.1:1",
+        "keyfile_dict": json.dumps({"private_key": SECRET}),
+    }
     connection = {"conn_type": "google_cloud_platform", "extra": extra}
     done = doctor(connections={"google_cloud_default": connection}, home=tmp_path)
     assert done.returncode == 1

@@ -70,7 +70,14 @@ def test_every_kind_is_covered() -> None:
 
 def test_the_message_names_index_exit_code_reason_last_lines_and_console() -> None:
     text = str(job_exception(outcome(failure(FailureKind.USER_CODE)), may_fail_at_once=True))
-    for part in ("index 5", "code 3", "RUNNING to FAILED", "almost there", "it broke", "https://console.example/j"):
+    for part in (
+        "index 5",
+        "code 3",
+        "RUNNING to FAILED",
+        "almost there",
+        "it broke",
+        "https://console.example/j",
+    ):
         assert part in text
     assert "1 of 8 indexes failed: 5" in text
 

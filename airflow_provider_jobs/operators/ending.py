@@ -8,8 +8,6 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf, get_listener_manager
 
-_DEFAULT_XCOM_BACKEND = "airflow.sdk.execution_time.xcom.BaseXCom"
-
 
 def needs_worker(task: BaseOperator) -> str | None:
     """Return why the task must be finished on a worker, or ``None`` where it need not be."""
@@ -19,7 +17,7 @@ def needs_worker(task: BaseOperator) -> str | None:
         "the task has post_execute": _has_post_execute(task),
         "a task is mapped over its result": next(task.iter_mapped_dependants(), None),
         "the task has multiple outputs": getattr(task, "multiple_outputs", False),
-        "an XCom backend is configured": _has_xcom_backend(),
+        "its result is the DAG's": getattr(task, "returns_dag_result", False),
         "[airflow_provider_jobs] finish_on_worker is set": conf.getboolean(
             "airflow_provider_jobs", "finish_on_worker", fallback=False
         ),
@@ -41,8 +39,3 @@ def default_deferrable() -> bool:
 def _has_post_execute(task: BaseOperator) -> bool:
     overridden = getattr(task.post_execute, "__func__", None) is not BaseOperator.post_execute
     return overridden or getattr(task, "_post_execute_hook", None) is not None
-
-
-def _has_xcom_backend() -> bool:
-    # A backend of the deployment's own writes on workers; a value written past it could not be read.
-    return conf.get("core", "xcom_backend", fallback=_DEFAULT_XCOM_BACKEND) != _DEFAULT_XCOM_BACKEND

@@ -7,9 +7,11 @@ It cancels the job when a user kills the task, and never when the triggerer rest
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+from airflow.providers.common.compat.sdk import XCom
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs.core.models import JobOutcome
@@ -19,6 +21,8 @@ from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.triggers.task_log import TaskLog
+
+log = logging.getLogger(__name__)
 
 # An event that wakes a worker must not overtake the scheduler's reading of the first leg's end: the
 # task, queued again under the same try, would count as lost.
@@ -54,8 +58,8 @@ class JobTrigger(BaseTrigger):
         """Wait for the job, then end the task or hand the outcome to a worker."""
         plan = WaitPlan.from_json(self.plan)
         outcome = await wait_for_job(plan, poll_groups(), TaskLog())
-        if self.ends_success and is_success(outcome, plan.fail_when):
-            yield TaskSuccessEvent(xcoms=success_xcoms(outcome) if self.pushes_xcom else None)
+        if self.ends_success and is_success(outcome, plan.fail_when) and await self._push_xcoms(outcome):
+            yield TaskSuccessEvent()
             return
         await _until_safe(plan)
         yield TriggerEvent({"outcome": outcome.to_json()})
@@ -79,6 +83,36 @@ class JobTrigger(BaseTrigger):
                 log.note(str(error), warning=True)
             else:
                 log.note(f"Job {plan.handle.native_id} has ended")
+
+    async def _push_xcoms(self, outcome: JobOutcome) -> bool:
+        """Write the task's XComs as a worker would, and return whether that is done.
+
+        The event could carry them, but Airflow would then encode them twice: a task downstream would
+        pull text. Written here they also go through the deployment's XCom backend.
+        """
+        if not self.pushes_xcom:
+            return True
+        try:
+            for key, value in success_xcoms(outcome).items():
+                await asyncio.to_thread(self._push_xcom, key, value)
+        except Exception:
+            # Whatever it is that a trigger cannot do here, a worker can, or fails with it in the open.
+            log.exception("The task's XComs cannot be written here; a worker ends the task")
+            return False
+        return True
+
+    def _push_xcom(self, key: str, value: Any) -> None:
+        ti = self.task_instance
+        if ti is None:
+            raise RuntimeError("this trigger runs for no task instance")
+        XCom.set(
+            key=key,
+            value=value,
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+        )
 
 
 async def _until_safe(plan: WaitPlan) -> None:

@@ -1,0 +1,1 @@
+"""The demo and its parts: processes, promises, the command line."""

@@ -1,0 +1,67 @@
+"""What is imported when: DAG files are parsed all the time, so no vendor package may load with the operators.
+
+Every look happens in a fresh interpreter; this one has imported too much.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+VENDORS = ("azure", "boto3", "botocore", "google", "grpc", "kubernetes", "kubernetes_asyncio")
+
+IMPORT_AND_REPORT = """
+import importlib, json, pkgutil, sys
+name = sys.argv[1]
+at_start = set(sys.modules)
+package = importlib.import_module(name)
+imported = [name]
+if sys.argv[2] == "all":
+    for module in pkgutil.walk_packages(package.__path__, name + "."):
+        importlib.import_module(module.name)
+        imported.append(module.name)
+print(json.dumps({"imported": imported, "loaded": sorted(set(sys.modules) - at_start)}))
+"""
+
+
+def modules_loaded_by(name: str, *, below: bool) -> tuple[list[str], list[str]]:
+    """Import a module, and all below it if asked to; what was imported, and all that was loaded for it."""
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_AND_REPORT, name, "all" if below else "one"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout.splitlines()[-1])
+    return report["imported"], report["loaded"]
+
+
+@pytest.mark.parametrize("package", ["operators", "triggers", "hooks"])
+def test_no_module_of_the_airflow_skin_loads_a_vendor_package(package: str) -> None:
+    imported, loaded = modules_loaded_by(f"airflow_provider_jobs.{package}", below=True)
+    assert len(imported) > 1
+    assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []
+
+
+@pytest.mark.parametrize("package", ["core", "engine"])
+def test_no_module_of_the_inner_rooms_loads_airflow_or_a_vendor_package(package: str) -> None:
+    imported, loaded = modules_loaded_by(f"airflow_provider_jobs.{package}", below=True)
+    assert len(imported) > 1
+    assert [name for name in loaded if name.partition(".")[0] in ("airflow", *VENDORS)] == []
+
+
+@pytest.mark.parametrize("module", ["airflow_provider_jobs", "airflow_provider_jobs.get_provider_info"])
+def test_what_provider_discovery_imports_loads_nothing_but_this_package(module: str) -> None:
+    _, loaded = modules_loaded_by(module, below=False)
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert foreign == {"airflow_provider_jobs"}
+
+
+def test_the_exceptions_load_no_vendor_package() -> None:
+    _, loaded = modules_loaded_by("airflow_provider_jobs.exceptions", below=False)
+    assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []

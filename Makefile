@@ -36,7 +36,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing into $(VENV) ...'
 	@$(VENV)/bin/python -m pip install $(QUIETLY) --constraint constraints.txt uv
-	@$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python $(WHAT) \
+	@$(VENV)/bin/uv pip install --quiet --system-certs --python $(VENV)/bin/python $(WHAT) \
 		|| { echo 'uv could not install, trying pip, which takes longer ...'; \
 			$(VENV)/bin/python -m pip install $(QUIETLY) $(WHAT); }
 	@touch $@

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_jobs import __version__
 from airflow_provider_jobs.core.errors import JobsError, MissingExtra
@@ -86,5 +87,6 @@ def _show(findings: list[Finding]) -> None:
     words = {True: "[green]works[/]", False: "[red]fails[/]", None: "[yellow]not set up[/]"}
     table = Table("subject", "", "what was found", box=None, pad_edge=False)
     for finding in findings:
-        table.add_row(finding.subject, words[finding.good], finding.says)
+        # As plain text: markup would swallow the [gcp] of an extra.
+        table.add_row(finding.subject, words[finding.good], Text(finding.says))
     Console().print(table)

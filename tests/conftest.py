@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
 import uuid
@@ -31,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test sees the Airflow of the person who runs it, nor the listeners of Airflow's examples.
     os.environ["AIRFLOW_HOME"] = str(Path(os.environ["TMPDIR"]) / _AIRFLOW_HOME)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    # A TERM, as a time limit sends it, ends the tests as Ctrl-C does: with the teardown of their fixtures.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -8,6 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
+from airflow_provider_jobs.doctor import Finding, _show
 from airflow_provider_jobs.emulator.process import LocalCloud
 
 SECRET = "a-secret-that-must-not-be-seen"
@@ -57,3 +60,10 @@ def test_an_unknown_backend_is_refused_with_the_known_ones(tmp_path: Any) -> Non
     done = doctor("--backend", "slurm", connections={}, home=tmp_path)
     assert done.returncode == 2
     assert "gcp_batch" in done.stderr
+
+
+def test_what_is_not_installed_is_named_with_the_extra_that_brings_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _show([Finding("GCP Batch", None, "pip install 'airflow-provider-jobs[gcp]'")])
+    assert "pip install 'airflow-provider-jobs[gcp]'" in capsys.readouterr().out

@@ -55,11 +55,12 @@ def load(name: str, cloud: Cloud) -> Dialect:
     module, _, attribute = DIALECTS[name].partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        # A missing part of a namespace package is no ModuleNotFoundError: google.cloud is always there.
         if error.name and error.name.startswith("airflow_provider_jobs"):
             raise
         raise DialectMissing(
-            f"dialect {name} needs {error.name}: pip install 'airflow-provider-jobs[emulator]'"
+            f"dialect {name} cannot be loaded ({error}): pip install 'airflow-provider-jobs[emulator]'"
         ) from error
     dialect: Dialect = found(cloud)
     return dialect

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -86,11 +87,21 @@ class PollGroups:
     """The groups of one event loop by what they are keyed by; a group lives while somebody uses it."""
 
     def __init__(
-        self, open_backend: OpenBackend = open_backend, *, now: Now = utc_now, pacing: Pacing | None = None
+        self,
+        open_backend: OpenBackend = open_backend,
+        *,
+        now: Now = utc_now,
+        pacing: Pacing | None = None,
+        executor: Executor | None = None,
     ) -> None:
-        self._open_backend = open_backend
+        """Make no group yet.
+
+        :param executor: where backends are called; threads of each group's own where it is ``None``
+        """
         self.now = now
+        self._open_backend = open_backend
         self._pacing = pacing
+        self._executor = executor
         self._groups: dict[BackendRef, PollGroup] = {}
         self._users: Counter[BackendRef] = Counter()
 
@@ -98,7 +109,7 @@ class PollGroups:
     async def using(self, ref: BackendRef) -> AsyncIterator[PollGroup]:
         """Lend the group of this reference; with its last user it goes, and its threads with it."""
         if ref not in self._groups:
-            calls = BackendCalls(ref, self._open_backend)
+            calls = BackendCalls(ref, self._open_backend, executor=self._executor)
             self._groups[ref] = PollGroup(calls, now=self.now, pacing=self._pacing)
         self._users[ref] += 1
         try:

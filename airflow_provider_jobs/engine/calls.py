@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
@@ -13,6 +14,7 @@ from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import TransientError, is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import BackendRef
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 OpenBackend = Callable[[BackendRef], Backend]
 THREADS_PER_GROUP = 3
@@ -41,9 +43,16 @@ def repeat(
         wait=_wait,
         stop=tenacity.stop_after_delay(within_seconds),
         sleep=sleep,
+        before_sleep=_tell,
         reraise=True,
     )
     return retrying(call)
+
+
+def _tell(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause_seconds = state.next_action.sleep if state.next_action else 0.0
+    log.warning("Asking again in %.1f s: %s", pause_seconds, error)
 
 
 _GROWING = tenacity.wait_exponential_jitter(initial=0.5, max=20.0, jitter=0.5)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from configparser import RawConfigParser
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf, get_listener_manager
+
+_DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
 
 
 def needs_worker(task: BaseOperator) -> str | None:
@@ -26,14 +27,12 @@ def needs_worker(task: BaseOperator) -> str | None:
 
 
 def default_deferrable() -> bool:
-    """Return Airflow's ``[operators] default_deferrable`` where somebody has set it, else ``True``.
+    """Return Airflow's ``[operators] default_deferrable`` where the environment sets it, else ``True``.
 
-    Airflow's own default is ``False``; waiting in a worker slot is what this provider exists to avoid.
+    Airflow writes ``default_deferrable = false`` into every ``airflow.cfg`` it generates, so there the
+    word says nothing about what anybody wants; and not to wait in a worker is what this provider is for.
     """
-    is_set = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE" in os.environ or RawConfigParser.has_option(
-        conf, "operators", "default_deferrable"
-    )
-    return conf.getboolean("operators", "default_deferrable") if is_set else True
+    return conf.getboolean("operators", "default_deferrable") if _DEFERRABLE in os.environ else True
 
 
 def _has_post_execute(task: BaseOperator) -> bool:

@@ -197,6 +197,15 @@ def test_an_answer_that_never_came_leads_to_one_job(prepare: Callable[[FakeBacke
     assert len(fake.jobs) == 1
 
 
+def test_a_service_out_of_reach_is_told_at_once_and_not_only_in_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeBackend()
+    fake.refuse("find", UnavailableError("http://127.0.0.1:1 refuses"))
+    submit(fake, Store())
+    assert "http://127.0.0.1:1 refuses" in caplog.text
+
+
 def test_an_answer_that_never_comes_at_all_is_raised_in_the_end() -> None:
     fake = FakeBackend()
     fake.refuse("submit", AmbiguousError("connection reset"), times=100)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,6 +105,18 @@ def test_waiting_is_deferred_unless_somebody_says_otherwise(monkeypatch: pytest.
     assert operator(deferrable=False).deferrable is False
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "False")
     assert operator().deferrable is False
+
+
+def test_the_default_that_airflow_writes_into_its_own_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text("[operators]\ndefault_deferrable = false\n")
+    code = (
+        "from airflow.providers.common.compat.sdk import conf\n"
+        "from airflow_provider_jobs.operators.ending import default_deferrable\n"
+        "print(conf.getboolean('operators', 'default_deferrable'), default_deferrable())"
+    )
+    env = {**os.environ, "AIRFLOW_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_the_services_limit_per_index_defaults_to_execution_timeout() -> None:

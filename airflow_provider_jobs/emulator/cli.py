@@ -60,6 +60,7 @@ def start(  # noqa: PLR0913, PLR0917 - one per option
 
 
 def _serve(settings: Settings) -> None:
+    from airflow_provider_jobs.emulator.dialects import DialectMissing
     from airflow_provider_jobs.emulator.secretfile import SecretFileError
 
     try:
@@ -69,7 +70,7 @@ def _serve(settings: Settings) -> None:
         raise typer.Exit(2) from None
     try:
         asyncio.run(serve(settings))
-    except (PortTaken, SecretFileError) as error:
+    except (DialectMissing, PortTaken, SecretFileError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
 

@@ -51,7 +51,9 @@ class DialectMissing(Exception):
 
 
 def load(name: str, cloud: Cloud) -> Dialect:
-    """Make one dialect. Raises DialectMissing when its libraries are not installed, KeyError if unknown."""
+    """Make one dialect. Raises DialectMissing when its libraries are not installed or it is unknown."""
+    if name not in DIALECTS:
+        raise DialectMissing(f"dialect {name} is not known; there is {', '.join(sorted(DIALECTS))}")
     module, _, attribute = DIALECTS[name].partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)

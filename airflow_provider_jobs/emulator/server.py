@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(cloud: Cloud, *, settings: Settings, ending: asyncio.Event) -> None:
-    served = _load_dialects(cloud, settings.dialects or tuple(dialects.DIALECTS))
+    served = _load_dialects(cloud, settings.dialects)
     grpc_server, grpc_port = _grpc_server(served, settings.port_grpc)
     try:
         listener = http_server.bind(settings.port_http)
@@ -88,12 +88,23 @@ async def _serve(cloud: Cloud, *, settings: Settings, ending: asyncio.Event) -> 
 
 
 def _load_dialects(cloud: Cloud, names: tuple[str, ...]) -> list[Dialect]:
-    served = []
-    for name in names:
+    """Load what was asked for by name, all of it; else whatever is installed, at least one.
+
+    Raises DialectMissing where that cannot be.
+    """
+    if names:
+        return [dialects.load(name, cloud) for name in names]
+    served: list[Dialect] = []
+    missing: list[dialects.DialectMissing] = []
+    for name in dialects.DIALECTS:
         try:
             served.append(dialects.load(name, cloud))
-        except dialects.DialectMissing as missing:
-            log.warning("%s", missing)
+        except dialects.DialectMissing as error:
+            missing.append(error)
+    if missing and not served:
+        raise missing[0]
+    for absent in missing:
+        log.warning("%s", absent)
     return served
 
 

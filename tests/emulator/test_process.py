@@ -211,3 +211,10 @@ def test_a_dialect_without_its_libraries_does_not_stop_the_others():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'airflow-provider-jobs[emulator]'" in shown.stdout
+
+
+def test_an_unknown_dialect_is_refused_with_the_known_ones():
+    command = [sys.executable, "-m", "airflow_provider_jobs.emulator", "--dialect", "slurm"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["dialect slurm is not known; there is gcp_batch"]

@@ -39,6 +39,8 @@ _CHECKOUT = Path(__file__).parents[2]
 _EXAMPLES = _CHECKOUT / "dags" if (_CHECKOUT / "dags" / FILE_NAME).exists() else Path("dags")
 _PACKAGES_OF_THE_LOCAL_CLOUD = ("fastapi", "grpc", "uvicorn")
 
+_QUEUED_SECONDS = 3.0
+
 
 class DemoError(Exception):
     """The demo cannot run; the message says why and what to do."""
@@ -108,6 +110,9 @@ def _run(
         with airflow, LocalCloud() as cloud:
             leash.hold_process(cloud.pid)
             leash.hold_directory(cloud.ready_file.parent)
+            # A cloud takes a moment to find machines; so the states before RUNNING are seen, and the job's
+            # first lines do not fall between those of the worker that is just handing it over.
+            cloud.admin.hold("scheduled", delay_seconds=_QUEUED_SECONDS)
             airflow.start(cloud.connections)
             console.print(f"Both run after {time.monotonic() - started:.0f} s. Running {len(promises)} DAGs:")
             kept = _run_dags(console, airflow, promises, timeout_seconds=timeout_seconds)

@@ -12,7 +12,7 @@ from airflow_provider_jobs.engine.members import loop_time
 from airflow_provider_jobs.engine.pacing import Backoff
 
 CONFIRM_SECONDS = 120.0
-_LOOK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 
 
 class CancelNotConfirmed(JobsError):
@@ -20,19 +20,26 @@ class CancelNotConfirmed(JobsError):
 
 
 async def cancel_job(
-    calls: BackendCalls, handle: JobHandle, reason: str, *, within_seconds: float = CONFIRM_SECONDS
+    calls: BackendCalls,
+    handle: JobHandle,
+    reason: str,
+    *,
+    within_seconds: float = CONFIRM_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> JobReport:
     """Ask for the cancel until it is taken, look until the job has ended or is gone, return the report.
 
     Idempotent: a job that has ended, or is gone, is fine.
 
+    :param within_seconds: how long to go on
+    :param look_seconds: the pause between two looks
     :raises CancelNotConfirmed: the bound was reached first, or the service refuses
     """
     until = loop_time() + within_seconds
-    backoff = Backoff(first_seconds=_LOOK_SECONDS, ceiling_seconds=10.0)
+    backoff = Backoff(first_seconds=look_seconds, ceiling_seconds=10.0)
     is_asked = False
     while True:
-        pause = _LOOK_SECONDS
+        pause = look_seconds
         try:
             if not is_asked:
                 await calls.run(lambda backend: backend.cancel(handle, reason))
@@ -56,7 +63,12 @@ def _told(handle: JobHandle, problem: str) -> str:
 
 
 def cancel_job_now(
-    open_backend: OpenBackend, handle: JobHandle, reason: str, *, within_seconds: float = CONFIRM_SECONDS
+    open_backend: OpenBackend,
+    handle: JobHandle,
+    reason: str,
+    *,
+    within_seconds: float = CONFIRM_SECONDS,
+    look_seconds: float = LOOK_SECONDS,
 ) -> JobReport:
     """Do what :func:`cancel_job` does and block until it is done.
 
@@ -68,7 +80,9 @@ def cancel_job_now(
     async def main() -> JobReport:
         calls = BackendCalls(handle.ref, open_backend)
         try:
-            return await cancel_job(calls, handle, reason, within_seconds=within_seconds)
+            return await cancel_job(
+                calls, handle, reason, within_seconds=within_seconds, look_seconds=look_seconds
+            )
         finally:
             calls.close()
 

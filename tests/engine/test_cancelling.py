@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from airflow_provider_jobs.core.errors import AccessDenied, AmbiguousError, UnavailableError
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
+from airflow_provider_jobs.engine import cancelling
+from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed
 from tests.engine.clockwork import new_fake, submitted
+
+cancel_job_now = partial(cancelling.cancel_job_now, look_seconds=0.01)
 
 
 def test_a_cancel_ends_the_job() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,11 +57,30 @@ def test_a_success_ends_the_task() -> None:
     assert isinstance(event, TaskSuccessEvent)
 
 
-def test_a_success_whose_xcoms_cannot_be_written_here_wakes_a_worker() -> None:
-    # There is no Airflow around this test that would take them.
-    event, _ = event_of(new_fake(), pushes_xcom=True)
+def test_a_success_whose_xcoms_cannot_be_written_wakes_a_worker_and_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = new_fake()
+
+    async def main() -> TriggerEvent:
+        async with triggerer(fake):
+            trigger = trigger_for(fake, pushes_xcom=True)
+            # There is no Airflow around this test that would take them.
+            trigger._task_instance = SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=-1)
+            return await trigger.run().__anext__()
+
+    event = run(main())
     assert not isinstance(event, TaskSuccessEvent)
     assert JobOutcome.from_json(event.payload["outcome"]).state is JobState.SUCCEEDED
+    assert "cannot be written here" in caplog.text
+
+
+def test_a_trigger_that_runs_for_no_task_instance_hands_a_success_to_its_caller_without_a_complaint(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    event, _ = event_of(new_fake(), pushes_xcom=True)
+    assert JobOutcome.from_json(event.payload["outcome"]).state is JobState.SUCCEEDED
+    assert caplog.text == ""
 
 
 def test_a_success_that_needs_a_worker_wakes_one() -> None:

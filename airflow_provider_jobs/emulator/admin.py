@@ -99,6 +99,10 @@ def _add_jobs(router: APIRouter, cloud: Cloud) -> None:
     async def cancel(uid: str) -> None:
         await asyncio.shield(cloud.cancel(find(uid)))
 
+    @router.delete("/jobs/{uid}")
+    async def remove(uid: str) -> None:
+        await asyncio.shield(cloud.remove(find(uid)))
+
     @router.post("/jobs/{uid}/tasks/{index}/interrupt")
     async def interrupt(uid: str, index: int, interruption: Interruption) -> None:
         if not cloud.interrupt(find(uid), index, reason=interruption.reason):

@@ -9,15 +9,28 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
+import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_jobs.emulator import outputs
 from airflow_provider_jobs.emulator.capture import capture
 from airflow_provider_jobs.emulator.children import DRAIN_SECONDS, Child, Children, SpawnFailed, WardenGone
-from airflow_provider_jobs.emulator.jobs import AttemptEnd, AttemptPlan, Command, EndReason, Job, Step, Task
+from airflow_provider_jobs.emulator.jobs import (
+    AttemptEnd,
+    AttemptPlan,
+    AttemptRefused,
+    Command,
+    EndReason,
+    Job,
+    Step,
+    Task,
+)
 from airflow_provider_jobs.emulator.logstore import LineWriter, LogLine, LogStore
+from airflow_provider_jobs.emulator.slots import Slots
+from airflow_provider_jobs.emulator.together import run_together
 
 #: What a shell answers for "not found" and "found but not executable".
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
@@ -30,7 +43,7 @@ class Workplace:
 
     children: Children
     logs: LogStore
-    slots: asyncio.Semaphore
+    slots: Slots
     directory: Path
     search_path: str
     kill_grace_seconds: float
@@ -110,12 +123,16 @@ class Attempt:
             self._deadline = asyncio.get_running_loop().time() + self._plan.time_limit_seconds
         failure: AttemptEnd | None = None
         try:
+            if (unprepared := await self._prepare()) is not None:
+                return unprepared
+            if self._plan.together:
+                return await self._together()
             for number, step in enumerate(self._plan.steps):
                 if failure and not step.always_run:
                     continue
                 end = await self._step(number, step)
                 if self._interrupt.done():
-                    return self._interrupt.result()
+                    return replace(self._interrupt.result(), last_code=end.last_code)
                 if end.reason is EndReason.TIMED_OUT and self._is_late():
                     return end
                 if not end.succeeded and not step.ignore_failure:
@@ -124,6 +141,23 @@ class Attempt:
         finally:
             await self._end_background()
             self.leave_slot()
+
+    async def _together(self) -> AttemptEnd:
+        """Run all steps side by side."""
+        end = await run_together(self._plan.steps, self._command, interrupt=self._interrupt)
+        if self._interrupt.done():
+            return replace(self._interrupt.result(), steps=end.steps)
+        return AttemptEnd(EndReason.TIMED_OUT, steps=end.steps) if self._is_late() else end
+
+    async def _prepare(self) -> AttemptEnd | None:
+        """None when the steps may begin; otherwise why they may not."""
+        if self._plan.prepare is None:
+            return None
+        preparing = asyncio.ensure_future(self._plan.prepare())
+        try:
+            return await self._bounded(preparing, limit_seconds=None) or preparing.result()
+        except AttemptRefused as refused:
+            return refused.end
 
     def _is_late(self) -> bool:
         """The attempt's own time is over, not just a step's: no further step may run."""
@@ -149,9 +183,10 @@ class Attempt:
         seconds = self._sleep_of(step)
         if seconds is not None:
             waiting = asyncio.ensure_future(asyncio.sleep(seconds))
-            return await self._bounded(waiting, limit_seconds=step.time_limit_seconds) or AttemptEnd(
-                EndReason.EXITED
-            )
+            stopped = await self._bounded(waiting, limit_seconds=step.time_limit_seconds)
+            return replace(stopped, last_code=-signal.SIGTERM) if stopped else AttemptEnd(EndReason.EXITED)
+        if self._plan.output_files is not None:
+            outputs.create(self._plan.output_files)
         try:
             child = await self._workplace.children.spawn(
                 self._argv(number, step), env=self._environment(step), cwd=self._directory()
@@ -176,15 +211,20 @@ class Attempt:
             await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
             reading.cancel()
             child.close_streams()
-        return end or AttemptEnd(EndReason.EXITED, code)
+        return replace(end, last_code=code) if end else AttemptEnd(EndReason.EXITED, code)
 
     async def _read(self, child: Child, number: int) -> None:
         """Store both streams line by line until they end; without logs, read and forget them."""
         stdout, stderr = await child.open_streams()
+        logs = self._workplace.logs
+        if (files := self._plan.output_files) is not None:
+            await asyncio.gather(
+                outputs.copy(stdout, files.stdout, logs), outputs.copy(stderr, files.stderr, logs)
+            )
+            return
         if not self._job.spec.keep_logs:
             await asyncio.gather(_discard(stdout), _discard(stderr))
             return
-        logs = self._workplace.logs
         await asyncio.gather(
             capture(stdout, LineWriter(logs, self._origin(number, "stdout"))),
             capture(stderr, LineWriter(logs, self._origin(number, "stderr"))),
@@ -226,9 +266,9 @@ class Attempt:
         assert command is not None
         if command.argv:
             return command.argv
-        self._directory()
         path = self._job_directory() / f"step-{number}"
         if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
             text = command.script if command.script.startswith("#!") else f"#!/bin/sh\n{command.script}"
             partial = path.with_suffix(".partial")
             partial.write_text(text, encoding="utf-8")
@@ -245,7 +285,7 @@ class Attempt:
         return self._workplace.directory / self._job.spec.uid
 
     def _directory(self) -> Path:
-        path = self._job_directory() / f"{self._task.index}-{self._task.attempt}"
+        path = self._plan.directory or self._job_directory() / f"{self._task.index}-{self._task.attempt}"
         path.mkdir(parents=True, exist_ok=True)
         return path
 

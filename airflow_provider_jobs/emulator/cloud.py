@@ -36,10 +36,14 @@ class Cloud:
         self.progress = Progress()
         self.jobs = JobTable()
         self.logs = LogStore(data_dir / "lines.sqlite")
+        #: Everything is being ended: what ends now must not be replaced.
+        self.ending = False
         self._on_reset: list[Callable[[], None]] = []
         self._work_dir = data_dir / "work"
         shutil.rmtree(self._work_dir, ignore_errors=True)
         self._work_dir.mkdir()
+        #: Where a dialect may keep files of its own, in a directory of its name; goes with the server.
+        self.files_dir = self._work_dir / "files"
         self._children = Children()
         self._children.start(remove_afterwards=data_dir if temporary else self._work_dir)
         workplace = Workplace(
@@ -89,6 +93,7 @@ class Cloud:
         self.calls.counters.clear()
         for forget in self._on_reset:
             forget()
+        self.ending = False
 
     async def stop(self) -> None:
         """End every command and give everything back. Nothing works afterwards."""
@@ -99,6 +104,7 @@ class Cloud:
 
     async def _end_jobs(self) -> None:
         """End every job; first let go of those that a progress rule holds."""
+        self.ending = True
         self.progress.rules.clear()
         self.progress.changed()
         await self._scheduler.stop()

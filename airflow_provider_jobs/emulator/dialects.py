@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.emulator.cloud import Cloud
 
 #: Name to ``module:class``.
-DIALECTS: dict[str, str] = {"gcp_batch": "airflow_provider_jobs.backends.gcp_batch.emulator:GcpBatchDialect"}
+DIALECTS: dict[str, str] = {
+    "gcp_batch": "airflow_provider_jobs.backends.gcp_batch.emulator:GcpBatchDialect",
+    "cloud_run": "airflow_provider_jobs.backends.cloud_run.emulator:CloudRunDialect",
+    "aws_batch": "airflow_provider_jobs.backends.aws_batch.emulator:AwsBatchDialect",
+    "azure_batch": "airflow_provider_jobs.backends.azure_batch.emulator:AzureBatchDialect",
+    "kubernetes": "airflow_provider_jobs.backends.kubernetes.emulator:KubernetesDialect",
+}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import socket
 from asyncio import BaseTransport, Transport
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
@@ -75,7 +76,8 @@ class QuietServer(uvicorn.Server):
 
 def bind(port: int) -> socket.socket:
     """A listening socket on loopback. Raises OSError when the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sends small packets at once on sockets that say that they are TCP, and only on those.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
@@ -102,11 +104,33 @@ class LocalProgramsOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            host = headers.get("host", "")
-            if "origin" in headers or (host.rpartition(":")[0] or host) not in (HOST, "localhost"):
+            if "origin" in headers or not _is_local(headers.get("host", "")):
                 refusal = Response("the local cloud answers local programs only\n", status_code=403)
                 await refusal(scope, receive, send)
                 return
+        await self._app(scope, receive, send)
+
+
+def _is_local(host: str) -> bool:
+    """Whether a Host header names this machine; names below localhost do, wherever they are looked up."""
+    name = host.rpartition(":")[0] or host
+    return name in (HOST, "localhost") or name.endswith(".localhost")
+
+
+class AbsoluteTargets:
+    """Serves requests whose target is a whole URL, as a client sends them to what it takes for a proxy.
+
+    A client that makes up a host name for each region reaches the local cloud as its proxy, and so without
+    that name being known to any resolver. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("http://"):
+            scope = {**scope, "path": urlsplit(scope["path"]).path or "/"}
+            scope["raw_path"] = quote(scope["path"]).encode()
         await self._app(scope, receive, send)
 
 
@@ -114,6 +138,7 @@ def make_app(handlers: Sequence[HttpHandler]) -> FastAPI:
     """The application; routers may be added before the first request."""
     app = FastAPI(title="airflow-jobs local cloud", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(LocalProgramsOnly)
+    app.add_middleware(AbsoluteTargets)
 
     async def everything_else(request: Request) -> Response:
         """Ask the dialects; a client that goes away, or is cut off, ends the work."""

@@ -7,10 +7,11 @@ history of state, and nothing else: it must not start processes, wait, or know a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import pendulum
 
@@ -51,19 +52,34 @@ class EndReason(str, Enum):
     REBOOTED = "rebooted"
     UNRESPONSIVE = "unresponsive"
     RECREATED = "recreated"
+    OUT_OF_MEMORY = "out_of_memory"
 
 
 END_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 TASK_END_STATES = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.UNEXECUTED})
 
 
+class After(str, Enum):
+    """What one command waits for of another that runs beside it."""
+
+    STARTED = "started"
+    ENDED = "ended"
+    SUCCEEDED = "succeeded"
+
+
 @dataclass(frozen=True)
 class AttemptEnd:
-    """How one attempt ended. ``exit_code`` is the command's own; negative means killed by that signal."""
+    """How one attempt ended. ``exit_code`` is the command's own; negative means killed by that signal.
+
+    ``steps``: how each command ended where they ran side by side; None for one that never began.
+    ``last_code``: what the command itself returned when it was ended from outside.
+    """
 
     reason: EndReason
     exit_code: int = 0
     message: str = ""
+    steps: tuple[AttemptEnd | None, ...] = ()
+    last_code: int | None = field(default=None, compare=False)
 
     @property
     def succeeded(self) -> bool:
@@ -84,6 +100,9 @@ class Step:
 
     ``ignore_failure``: a failure does not fail the task. ``background``: do not wait for it, end it after
     the last foreground step. ``always_run``: run even when an earlier step has failed.
+
+    Where steps run ``together``: ``after`` names those, by number, that this one waits for; the end of an
+    ``essential`` one ends all others.
     """
 
     command: Command | None
@@ -92,14 +111,33 @@ class Step:
     ignore_failure: bool = False
     background: bool = False
     always_run: bool = False
+    after: Mapping[int, After] = field(default_factory=dict)
+    essential: bool = False
+
+
+class OutputFiles(NamedTuple):
+    """Files that take what the commands write, byte for byte, as it is written."""
+
+    stdout: Path
+    stderr: Path
 
 
 @dataclass(frozen=True)
 class AttemptPlan:
-    """What one attempt of one task does, made by the dialect when the attempt is assigned."""
+    """What one attempt of one task does, made by the dialect when the attempt is assigned.
+
+    ``directory`` is where the commands run; it is made when missing and stays when the job has ended, and so
+    do ``output_files``. Without it they run in a directory that goes with the job. ``prepare`` is awaited
+    once the task is running, before the first step, within the time limit; it may raise
+    :class:`AttemptRefused`. With ``together`` all steps begin at once, unless they wait for each other.
+    """
 
     steps: Sequence[Step]
     time_limit_seconds: float | None = None
+    directory: Path | None = None
+    output_files: OutputFiles | None = None
+    prepare: Callable[[], Awaitable[None]] | None = None
+    together: bool = False
 
 
 class AttemptRefused(Exception):
@@ -125,6 +163,12 @@ class JobSpec:
     ``name`` is unique within the dialect while the job exists, ``uid`` is unique for ever.
     ``plan(index, attempt)`` may raise :class:`AttemptRefused`. ``retry(end, attempt)`` decides whether a
     failed attempt (counted from 0) is followed by another. ``images`` are recorded, never pulled.
+
+    ``gate(index, attempt)`` is awaited before an attempt is assigned, with the task PENDING; where it raises
+    :class:`AttemptRefused` the task fails without having run. ``again(index, attempt, end)`` takes the place
+    of ``retry`` where the decision needs the index or takes time; it is asked after a success, too. Neither
+    is waited for any longer once the job is stopped. ``one_slot``: the tasks count as one process among those
+    that may run at one time, so that tasks that wait for each other always run together.
     """
 
     dialect: str
@@ -137,6 +181,9 @@ class JobSpec:
     listener: JobListener | None = None
     keep_logs: bool = True
     images: tuple[str, ...] = ()
+    gate: Callable[[int, int], Awaitable[None]] | None = None
+    again: Callable[[int, int, AttemptEnd], Awaitable[bool]] | None = None
+    one_slot: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +298,10 @@ class JobTable:
 
     def remove(self, job: Job) -> None:
         """Forget a job; the name is free again, the uid stays known nowhere."""
-        self._by_name.pop((job.spec.dialect, job.spec.name), None)
+        key = (job.spec.dialect, job.spec.name)
+        # Another job may have the name by now.
+        if self._by_name.get(key) is job:
+            del self._by_name[key]
         self._by_uid.pop(job.spec.uid, None)
 
     def get(self, dialect: str, name: str) -> Job | None:

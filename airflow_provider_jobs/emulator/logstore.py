@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,13 +62,18 @@ class LogLine(NamedTuple):
 
 @dataclass(frozen=True)
 class LogQuery:
-    """Bounds that the index can use. None means unbounded; times are inclusive, in nanoseconds."""
+    """Bounds that the index can use. None means unbounded; times are inclusive, in nanoseconds.
+
+    ``unseen``: also lines that no reader may see yet, for readers that must know what is still to come.
+    """
 
     dialects: Sequence[str] | None = None
     job_uids: Sequence[str] | None = None
+    task_indexes: Sequence[int] | None = None
     from_ns: int | None = None
     to_ns: int | None = None
     descending: bool = False
+    unseen: bool = False
 
 
 class LogStore:
@@ -83,6 +89,8 @@ class LogStore:
         self._held_characters = 0
         self._sequence = itertools.count(1)
         self._last_ns = 0
+        #: The number of the latest line; a reader that knows it need not look for newer ones.
+        self.last_seq = 0
         #: Seconds between the writing of a line and the moment a reader can see it, and which lines are
         #: so late: 1 means every line, 3 every third, so that later lines are seen before earlier ones.
         self.delay_seconds = 0.0
@@ -91,7 +99,7 @@ class LogStore:
     def append(self, line: LogLine) -> LogLine:
         """Store a line; sequence number and times are given here. Returns it as stored."""
         self._last_ns = max(time.time_ns(), self._last_ns + 1)
-        seq = next(self._sequence)
+        seq = self.last_seq = next(self._sequence)
         late_ns = 0 if seq % self.delay_one_in else int(self.delay_seconds * 1e9)
         stored = line._replace(
             seq=seq, line=line.line or seq, written_ns=self._last_ns, visible_ns=self._last_ns + late_ns
@@ -121,8 +129,13 @@ class LogStore:
         """Visible lines within the bounds, by time. Lazy: stop early and the rest is not read."""
         self.flush()
         where: list[str] = ["visible_ns <= ?"]
-        values: list[str | int] = [time.time_ns()]
-        for column, wanted in (("dialect", query.dialects), ("job_uid", query.job_uids)):
+        values: list[str | int] = [sys.maxsize if query.unseen else time.time_ns()]
+        bounds: tuple[tuple[str, Sequence[str | int] | None], ...] = (
+            ("dialect", query.dialects),
+            ("job_uid", query.job_uids),
+            ("task_index", query.task_indexes),
+        )
+        for column, wanted in bounds:
             if wanted is not None:
                 where.append(f"{column} in ({', '.join('?' * len(wanted))})")
                 values += list(wanted)

@@ -57,6 +57,10 @@ class Admin:
     def cancel(self, uid: str) -> None:
         self.call("POST", f"/jobs/{uid}/cancel")
 
+    def remove(self, uid: str) -> None:
+        """Stop a job if need be and forget it, as if it had been deleted or its record had expired."""
+        self.call("DELETE", f"/jobs/{uid}")
+
     def interrupt(self, uid: str, index: int, *, reason: str) -> None:
         """End a running attempt as its machine would: "preempted", "lost", "rebooted" ..."""
         self.call("POST", f"/jobs/{uid}/tasks/{index}/interrupt", {"reason": reason})
@@ -79,9 +83,11 @@ class Admin:
     def clear_faults(self) -> None:
         self.call("DELETE", "/faults")
 
-    def hold(self, stage: str, *, job: str = "*", delay_seconds: float | None = None) -> int:
+    def hold(
+        self, stage: str, *, job: str = "*", dialect: str = "*", delay_seconds: float | None = None
+    ) -> int:
         """Delay a step of matching jobs, or hold them there until released; returns the rule's id."""
-        rule = {"stage": stage, "job": job, "delay_seconds": delay_seconds}
+        rule = {"stage": stage, "job": job, "dialect": dialect, "delay_seconds": delay_seconds}
         return self.call("POST", "/progress", rule)["id"]
 
     def release(self, rule_id: int | None = None) -> None:

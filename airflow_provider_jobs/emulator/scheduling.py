@@ -11,6 +11,8 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from airflow_provider_jobs.emulator.attempts import Attempt, Barrier, Workplace
 from airflow_provider_jobs.emulator.jobs import (
@@ -25,6 +27,7 @@ from airflow_provider_jobs.emulator.jobs import (
     TaskState,
 )
 from airflow_provider_jobs.emulator.progress import Progress, Stage
+from airflow_provider_jobs.emulator.slots import SharedSlot
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,9 @@ class JobRun:
 
     def __init__(self, job: Job, *, workplace: Workplace, progress: Progress) -> None:
         self.job = job
-        self._workplace = workplace
+        self._workplace = (
+            replace(workplace, slots=SharedSlot(workplace.slots)) if job.spec.one_slot else workplace
+        )
         self._progress = progress
         loop = asyncio.get_running_loop()
         self._stopped: asyncio.Future[AttemptEnd] = loop.create_future()
@@ -97,14 +102,46 @@ class JobRun:
             if end is None:
                 return
             self.job.move_task(task, TaskState.SUCCEEDED if end.succeeded else TaskState.FAILED, end=end)
-            if end.succeeded or self._stopped.done() or not self.job.spec.retry(end, task.attempt):
+            if self._stopped.done() or not await self._again(task, end):
                 return
             self.job.move_task(task, TaskState.PENDING)
             task.attempt += 1
 
+    async def _again(self, task: Task, end: AttemptEnd) -> bool:
+        """Whether another attempt follows this one."""
+        spec = self.job.spec
+        if spec.again is None:
+            return not end.succeeded and spec.retry(end, task.attempt)
+        deciding = asyncio.ensure_future(spec.again(task.index, task.attempt, end))
+        awaited: set[asyncio.Future[Any]] = {deciding, self._stopped}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if deciding.done():
+            return deciding.result() and not self._stopped.done()
+        deciding.cancel()
+        return False
+
+    async def _pass_gate(self, task: Task, interrupt: asyncio.Future[AttemptEnd]) -> AttemptEnd | None:
+        """Wait until the task may be assigned, or the interrupt. Returns why it never may, if so."""
+        gate = self.job.spec.gate
+        if gate is None:
+            return None
+        passing = asyncio.ensure_future(gate(task.index, task.attempt))
+        awaited: set[asyncio.Future[Any]] = {passing, interrupt}
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if not passing.done():
+            passing.cancel()
+            return None
+        try:
+            passing.result()
+        except AttemptRefused as refused:
+            return refused.end
+        return None
+
     async def _attempt(self, task: Task, interrupt: asyncio.Future[AttemptEnd]) -> AttemptEnd | None:
         """Run the task once. None when it was stopped before it had begun."""
         job = self.job
+        if (refusal := await self._pass_gate(task, interrupt)) is not None:
+            return refusal
         await self._progress.wait(job, Stage.ASSIGNED, interrupt=interrupt)
         if interrupt.done():
             return self._before_begin(interrupt)

@@ -158,6 +158,20 @@ def test_no_web_page_may_use_it(cloud: LocalCloud, headers: dict[str, str], path
     assert status == 403
 
 
+@pytest.mark.parametrize("host", ["localhost", "us-central1-run.localhost", "run.localhost:80"])
+def test_every_name_below_localhost_is_this_machine(cloud: LocalCloud, host: str):
+    assert ask(cloud, "GET", "/_admin/health", Host=host)[0] == 200
+
+
+def test_a_client_may_take_it_for_its_proxy(cloud: LocalCloud):
+    submit(cloud, "a")
+    health = "http://us-central1-run.localhost/_admin/health"
+    assert ask(cloud, "GET", health, Host="us-central1-run.localhost")[0] == 200
+    status, found = ask(cloud, "GET", f"http://run.localhost{JOBS}?pageSize=1", Host="run.localhost")
+    assert (status, len(found["jobs"])) == (200, 1)
+    assert ask(cloud, "GET", "http://example.com/_admin/health", Host="example.com")[0] == 403
+
+
 def test_an_address_of_no_service_is_not_found(cloud: LocalCloud):
     assert ask(cloud, "GET", "/v1/no/such/thing")[0] == 404
     assert ask(cloud, "PATCH", f"{JOBS}/a")[0] == 404

@@ -56,7 +56,7 @@ def gone(pid: int) -> bool:
 
 
 def test_the_ready_file_tells_where_it_serves_and_goes_away_with_it():
-    with LocalCloud() as cloud:
+    with LocalCloud("--dialect", "gcp_batch") as cloud:
         ready = json.loads(cloud.ready_file.read_text())
         assert ready == {
             "pid": cloud.pid,
@@ -79,7 +79,7 @@ def test_the_ready_file_tells_where_it_serves_and_goes_away_with_it():
 
 
 def test_it_listens_on_loopback_alone():
-    with LocalCloud() as cloud:
+    with LocalCloud("--dialect", "gcp_batch") as cloud:
         listening = set()
         for table in ("tcp", "tcp6"):
             for line in Path(f"/proc/{cloud.pid}/net/{table}").read_text().splitlines()[1:]:
@@ -109,7 +109,7 @@ def test_no_command_outlives_the_server_however_it_ends(ending: str):
 
 
 def test_it_ends_soon_and_quietly_though_an_answer_is_being_withheld():
-    cloud = LocalCloud().start()
+    cloud = LocalCloud("--dialect", "gcp_batch").start()
     try:
         cloud.admin.add_fault(drop_answer="hang")
         with socket.create_connection(("127.0.0.1", int(cloud.http.rpartition(":")[2]))) as client:
@@ -162,7 +162,7 @@ def test_a_secrets_file_that_cannot_be_used_is_said_without_its_content(tmp_path
 
 
 def test_the_exports_point_a_shell_at_the_running_server():
-    with LocalCloud() as cloud:
+    with LocalCloud("--dialect", "gcp_batch") as cloud:
         shown = subprocess.run(
             [*COMMAND, "env", "--ready-file", str(cloud.ready_file)],
             capture_output=True,
@@ -217,4 +217,6 @@ def test_an_unknown_dialect_is_refused_with_the_known_ones():
     command = [sys.executable, "-m", "airflow_provider_jobs.emulator", "--dialect", "slurm"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["dialect slurm is not known; there is gcp_batch"]
+    assert done.stderr.splitlines() == [
+        "dialect slurm is not known; there is aws_batch, azure_batch, cloud_run, gcp_batch, kubernetes"
+    ]

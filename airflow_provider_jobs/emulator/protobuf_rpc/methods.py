@@ -12,15 +12,18 @@ from functools import cached_property
 
 from google.protobuf.message import Message
 
-_VARIABLE = re.compile(r"\{(\w+)(?:=([^}]+))?\}")
+_VARIABLE = re.compile(r"\{([\w.]+)(?:=([^}]+))?\}")
+#: Stands for the dot of a nested field in a group's name, which cannot have one.
+_DOT = "__DOT__"
 
 
 @dataclass(frozen=True)
 class HttpRule:
     """Where a method lives over HTTP, in the notation of google.api.http.
 
-    ``template`` like ``/v1/{name=projects/*/locations/*/jobs/*}:cancel``. ``body`` names the field that the
-    request body fills, ``"*"`` for the whole message, ``""`` for none.
+    ``template`` like ``/v1/{name=projects/*/locations/*/jobs/*}:cancel``, where a variable may be a nested
+    field (``{job.name=...}``). ``body`` names the field that the request body fills, ``"*"`` for the whole
+    message, ``""`` for none.
     https://docs.cloud.google.com/endpoints/docs/grpc/transcoding
     """
 
@@ -35,15 +38,18 @@ class HttpRule:
             inner = variable[2] or "*"
             segments = re.escape(inner).replace(r"\*\*", ".+").replace(r"\*", "[^/]+")
             pattern += (
-                re.escape(self.template[position : variable.start()]) + f"(?P<{variable[1]}>{segments})"
+                re.escape(self.template[position : variable.start()])
+                + f"(?P<{variable[1].replace('.', _DOT)}>{segments})"
             )
             position = variable.end()
         return re.compile(pattern + re.escape(self.template[position:]))
 
     def match(self, verb: str, path: str) -> dict[str, str] | None:
-        """The path's variables when this rule is meant, else None."""
+        """The path's variables when this rule is meant, else None. Nested fields are named with dots."""
         found = self._pattern.fullmatch(path) if verb == self.verb else None
-        return found.groupdict() if found else None
+        if found is None:
+            return None
+        return {name.replace(_DOT, "."): value for name, value in found.groupdict().items()}
 
 
 @dataclass(frozen=True)

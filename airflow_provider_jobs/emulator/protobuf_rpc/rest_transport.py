@@ -60,9 +60,9 @@ class RestTransport:
         except AnswerDropped:
             raise
         except StatusError as error:
-            return _error(error)
+            return error_response(error)
         alternative = request.query_params.get("$alt", "")
-        return _json(
+        return json_response(
             json_format.MessageToDict(answer, use_integers_for_enums="enum-encoding=int" in alternative)
         )
 
@@ -91,7 +91,14 @@ def _fill(
         else:
             parameters[name] = value
     _parse({key: _typed(message, key, value) for key, value in parameters.items()}, message, place="")
-    _parse(dict(variables), message, place="")
+    for path, value in variables.items():
+        _parse(_nested(path, value), message, place="")
+
+
+def _nested(path: str, value: str) -> dict[str, Any]:
+    """The JSON in which the field of this path has the value."""
+    first, _, rest = path.partition(".")
+    return {first: _nested(rest, value) if rest else value}
 
 
 def json_value(body: bytes) -> Any:
@@ -137,16 +144,18 @@ def _typed(message: Message, name: str, value: Any) -> Any:
     return value
 
 
-def _error(error: StatusError) -> Response:
+def error_response(error: StatusError) -> Response:
+    """The error in the JSON form of Google services."""
     code = canonical_code(error.code)
     http_status = error.code if isinstance(error.code, int) else HTTP_STATUS[code]
     status = json_format.MessageToDict(status_message(error))
     body = {"code": http_status, "message": error.message, "status": code}
     if "details" in status:
         body["details"] = status["details"]
-    return _json({"error": body}, status=int(http_status))
+    return json_response({"error": body}, status=int(http_status))
 
 
-def _json(value: Any, *, status: int = 200) -> Response:
+def json_response(value: Any, *, status: int = 200) -> Response:
+    """The value as Google services write JSON."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     return Response(text, status_code=status, media_type="application/json; charset=UTF-8")

@@ -5,7 +5,7 @@ It only joins the hook's calls with the pure modules beside it; it never sleeps,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from google.cloud.batch_v1 import Job
@@ -13,7 +13,7 @@ from google.cloud.batch_v1 import Job
 from airflow_provider_jobs.backends.gcp_batch import mapping, request
 from airflow_provider_jobs.backends.gcp_batch.explain import explain
 from airflow_provider_jobs.backends.gcp_batch.hook import GcpBatchHook
-from airflow_provider_jobs.backends.gcp_batch.log_reader import LogReader
+from airflow_provider_jobs.backends.gcp_batch.log_source import BatchLogs
 from airflow_provider_jobs.backends.gcp_batch.lookup import JobLookup, has_failures
 from airflow_provider_jobs.backends.gcp_batch.options import GcpBatchScope
 from airflow_provider_jobs.core.arguments import build_model
@@ -28,6 +28,8 @@ from airflow_provider_jobs.core.errors import (
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.google_cloud.log_reader import LogReader
+from airflow_provider_jobs.google_cloud.messages import moment
 
 
 class GcpBatchBackend:
@@ -45,13 +47,12 @@ class GcpBatchBackend:
 
     def __init__(self, ref: BackendRef) -> None:
         scope = build_model(GcpBatchScope, ref.scope)
-        chain = [account.strip() for account in (scope.impersonation_chain or "").split(",")]
         self.ref = ref
-        self.hook = GcpBatchHook(ref.conn_id, [account for account in chain if account] or None)
+        self.hook = GcpBatchHook(ref.conn_id, scope.chain)
         self._region = scope.region
         self._project_id = scope.project_id
         self._lookup = JobLookup(self.hook)
-        self._logs = LogReader(self.hook, self._lookup)
+        self._logs = LogReader(self.hook, BatchLogs(self._lookup))
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
         """Create the job; one of the same key that exists is returned as it is.
@@ -92,23 +93,11 @@ class GcpBatchBackend:
 
     def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
         """Ask for the cancel and do not wait for it. The service takes no reason."""
-        try:
-            self.hook.cancel_job(handle.native_id, wait=False)
-        except NotFound:
-            return
-        except (Conflict, InvalidRequest):
-            if not self._is_leaving(handle):
-                raise
+        self._ask(self.hook.cancel_job, handle)
 
     def delete(self, handle: JobHandle) -> None:
         """Ask for the deletion and do not wait for it."""
-        try:
-            self.hook.delete_job(handle.native_id, wait=False)
-        except NotFound:
-            return
-        except (Conflict, InvalidRequest):
-            if not self._is_leaving(handle):
-                raise
+        self._ask(self.hook.delete_job, handle)
 
     def read_logs(self, cursors: Sequence[LogCursor]) -> list[LogPage]:
         """Return the next lines of every job: those of its tasks, and errors of the service's own agent."""
@@ -153,7 +142,7 @@ class GcpBatchBackend:
             name=job_id,
             size=request.task_count(job),
             indexes=request.index_map(job),
-            submitted_at=mapping.moment(job.create_time),
+            submitted_at=moment(job.create_time),
             console_url=mapping.console_url(name),
             logs_url=mapping.console_url(name, tab="logs"),
         )
@@ -165,7 +154,7 @@ class GcpBatchBackend:
         started_at = mapping.changed_at(job, "RUNNING")
         ended_at = mapping.changed_at(job, "SUCCEEDED", "FAILED", "CANCELLED")
         if ended_at is None and mapping.is_over(job):
-            ended_at = mapping.moment(job.update_time)
+            ended_at = moment(job.update_time)
         return JobReport(
             native_id=handle.native_id,
             state=mapping.job_state(job),
@@ -177,6 +166,16 @@ class GcpBatchBackend:
             ended_at=ended_at,
             cancelling=mapping.native_state(job) in mapping.CANCELLING,
         )
+
+    def _ask(self, end: Callable[..., None], handle: JobHandle) -> None:
+        """Ask for an end without waiting for it; what is gone or over need not end."""
+        try:
+            end(handle.native_id, wait=False)
+        except NotFound:
+            return
+        except (Conflict, InvalidRequest):
+            if not self._is_leaving(handle):
+                raise
 
     def _is_leaving(self, handle: JobHandle) -> bool:
         """Return whether the job is over, gone, or on its way there, so that nothing is left to ask for."""

@@ -1,204 +1,28 @@
-"""The one place where exceptions of Google's clients become errors of ours, each with a line of advice.
-
-A table from code to class and advice, and nothing that calls the service. It must not show what a
-request held, since that may be a secret: only the service's own message goes on.
-"""
+"""What the advice in errors must know of GCP Batch."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
-import grpc
-from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-from google.auth.exceptions import GoogleAuthError, TransportError
-from google.rpc.error_details_pb2 import RetryInfo
-
-from airflow_provider_jobs.core.errors import (
-    AccessDenied,
-    AlreadyExists,
-    AmbiguousError,
-    BackendError,
-    Conflict,
-    InvalidRequest,
-    NoCapacity,
-    NotFound,
-    PermanentError,
-    ThrottledError,
-    TransientError,
-    UnavailableError,
-)
-
-VENDOR_EXCEPTIONS = (GoogleAPIError, GoogleAuthError, grpc.RpcError)
+from airflow_provider_jobs.google_cloud.errors import Service
 
 JOB_ID_PATTERN = "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
-_LATER = "The service is in trouble or out of reach; asking again later may do"
-_CREDENTIALS = (
-    "Check the connection's key or keyfile and the impersonation chain, or run: "
-    "gcloud auth application-default login"
+_EDITOR = "roles/batch.jobsEditor on the project"
+
+# A create could be repeated under a request id, but only for 60 minutes, and wrongly where the job was
+# deleted since; looking for the job costs one read and is always right. So an answer that never came to a
+# create is ambiguous like that to any other change.
+BATCH = Service(
+    title="GCP Batch",
+    apis="batch.googleapis.com logging.googleapis.com",
+    locations_url="https://cloud.google.com/batch/docs/locations",
+    reader="roles/batch.jobsViewer on the project",
+    roles={
+        "create_job": f"{_EDITOR} and roles/iam.serviceAccountUser on the job's service account",
+        "cancel_job": _EDITOR,
+        "delete_job": _EDITOR,
+        "list_log_entries": "roles/logging.viewer on the project",
+    },
+    changing=frozenset({"create_job", "cancel_job", "delete_job"}),
+    invalid=f"Compare with the job reference; a job id has the form {JOB_ID_PATTERN}",
+    missing="Check project, region and name; a job is gone 60 days after its end, or somebody deleted it",
+    exists="A job of this id exists; ids are unique in project and region",
 )
-_ROLES = {
-    "create_job": "roles/batch.jobsEditor on the project and roles/iam.serviceAccountUser on the job's "
-    "service account",
-    "cancel_job": "roles/batch.jobsEditor on the project",
-    "delete_job": "roles/batch.jobsEditor on the project",
-    "list_log_entries": "roles/logging.viewer on the project",
-}
-_READER = "roles/batch.jobsViewer on the project"
-
-Code = grpc.StatusCode
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a gRPC code means for the caller.
-
-    :param ambiguous: whether a request that changes something may have been done all the same
-    """
-
-    error: type[BackendError]
-    advice: str
-    ambiguous: bool = False
-
-
-# https://cloud.google.com/apis/design/errors#handling_errors
-MEANINGS: dict[grpc.StatusCode, Meaning] = {
-    Code.CANCELLED: Meaning(UnavailableError, "The call was broken off", ambiguous=True),
-    Code.UNKNOWN: Meaning(UnavailableError, _LATER, ambiguous=True),
-    Code.INVALID_ARGUMENT: Meaning(
-        InvalidRequest, f"Compare with the job reference; a job id has the form {JOB_ID_PATTERN}"
-    ),
-    Code.DEADLINE_EXCEEDED: Meaning(UnavailableError, "No answer in time. " + _LATER, ambiguous=True),
-    Code.NOT_FOUND: Meaning(
-        NotFound,
-        "Check project, region and name; a job is gone 60 days after its end, or somebody deleted it",
-    ),
-    Code.ALREADY_EXISTS: Meaning(
-        AlreadyExists, "A job of this id exists; ids are unique in project and region"
-    ),
-    Code.PERMISSION_DENIED: Meaning(AccessDenied, "Grant {role}"),
-    Code.RESOURCE_EXHAUSTED: Meaning(
-        ThrottledError, "A quota of calls is used up: call less often, or share fewer callers per project"
-    ),
-    Code.FAILED_PRECONDITION: Meaning(Conflict, "The job, or the project, is in a state that forbids this"),
-    Code.ABORTED: Meaning(TransientError, "It ran into another change at the same time; ask again"),
-    Code.OUT_OF_RANGE: Meaning(InvalidRequest, "A page or a number lies outside of what there is"),
-    Code.UNIMPLEMENTED: Meaning(InvalidRequest, "The endpoint is no GCP Batch; check it in the connection"),
-    Code.INTERNAL: Meaning(UnavailableError, _LATER, ambiguous=True),
-    Code.UNAVAILABLE: Meaning(UnavailableError, _LATER, ambiguous=True),
-    Code.DATA_LOSS: Meaning(PermanentError, "The service lost data; ask Google Cloud support"),
-    Code.UNAUTHENTICATED: Meaning(AccessDenied, _CREDENTIALS),
-}
-
-# Calls that change something: an answer that never came leaves open whether it was done. A create could
-# be repeated under a request id, but only for 60 minutes, and wrongly where the job was deleted since;
-# looking for the job costs one read and is always right.
-_CHANGING = frozenset({"create_job", "cancel_job", "delete_job"})
-
-_NEVER_SENT = re.compile(r"failed to connect|connection refused|name resolution|DNS", re.IGNORECASE)
-_RATE_QUOTA = re.compile(r"per (second|minute|hour|day)|requests|rate.?limit|too many", re.IGNORECASE)
-_RESOURCE_QUOTA = re.compile(
-    r"quota .*exceeded.*limit: \d|limit: [\d.]+ in (region|zone)|concurrent|jobs?\b.*limit", re.IGNORECASE
-)
-
-# What a message tells beyond its code: pattern, and the advice that is better than the code's own.
-_TELLING = (
-    (
-        re.compile(r"SERVICE_DISABLED|has not been used in project|it is disabled", re.IGNORECASE),
-        "Enable the API for the project: gcloud services enable batch.googleapis.com logging.googleapis.com",
-    ),
-    (
-        re.compile(r"act as|iam\.serviceAccounts\.actAs", re.IGNORECASE),
-        "Grant roles/iam.serviceAccountUser on the job's service account to whoever submits",
-    ),
-    (
-        re.compile(
-            # The name of a job holds a location too, followed by a slash.
-            r"locations?[/ ]['\"]?[\w-]+(?![\w/-]).*(not found|exist|unauthorized|unsupported|invalid)",
-            re.IGNORECASE,
-        ),
-        "Check the region: https://cloud.google.com/batch/docs/locations",
-    ),
-)
-
-
-def to_error(error: Exception, *, call: str, endpoint: str | None = None) -> BackendError:
-    """Return our error for an exception of Google's clients.
-
-    :param call: the name of the hook's call
-    :param endpoint: the connection's own endpoint, named where it cannot be reached
-    """
-    if isinstance(error, GoogleAuthError):
-        return _auth_error(error, call=call)
-    code = _code(error)
-    message = _message(error)
-    meaning = MEANINGS[code]
-    kind = _kind(meaning, code, call=call, message=message)
-    if endpoint and issubclass(kind, (UnavailableError, AmbiguousError)):
-        message = f"{endpoint}: {message}"
-    details = {
-        "advice": _advice(meaning, kind, call=call, message=message),
-        "call": call,
-        "native_code": code.name,
-    }
-    if issubclass(kind, TransientError):
-        return kind(message, retry_after_seconds=_retry_after(error), **details)
-    return kind(message, **details)
-
-
-def _code(error: Exception) -> grpc.StatusCode:
-    """Return the code; what comes without one is ``UNKNOWN``."""
-    code = error.code() if isinstance(error, grpc.Call) else getattr(error, "grpc_status_code", None)
-    return code if code in MEANINGS else Code.UNKNOWN
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, GoogleAPICallError):
-        return str(error.message)
-    if isinstance(error, grpc.Call):
-        return str(error.details())
-    return str(error)
-
-
-def _kind(meaning: Meaning, code: grpc.StatusCode, *, call: str, message: str) -> type[BackendError]:
-    if (
-        code is Code.RESOURCE_EXHAUSTED
-        and _RESOURCE_QUOTA.search(message)
-        and not _RATE_QUOTA.search(message)
-    ):
-        return NoCapacity
-    if meaning.ambiguous and call in _CHANGING and not _NEVER_SENT.search(message):
-        return AmbiguousError
-    return meaning.error
-
-
-def _advice(meaning: Meaning, kind: type[BackendError], *, call: str, message: str) -> str:
-    if kind is NoCapacity:
-        return (
-            "A quota of the project is used up: wait, use less or another region, or ask for a higher quota"
-        )
-    for pattern, advice in _TELLING:
-        if pattern.search(message):
-            return advice
-    return (
-        meaning.advice.format(role=_ROLES.get(call, _READER))
-        if "{role}" in meaning.advice
-        else meaning.advice
-    )
-
-
-def _retry_after(error: Exception) -> float | None:
-    """Return the seconds that the service asked to be left alone for, if it said so."""
-    for detail in getattr(error, "details", None) or ():
-        if isinstance(detail, RetryInfo):
-            return float(detail.retry_delay.seconds + detail.retry_delay.nanos / 1e9)
-    return None
-
-
-def _auth_error(error: GoogleAuthError, *, call: str) -> BackendError:
-    """Return our error for credentials that do not work; a token server out of reach is only transient."""
-    if isinstance(error, TransportError) or getattr(error, "retryable", False):
-        return UnavailableError(
-            f"no token could be fetched: {error}", advice=_LATER, call=call, native_code=type(error).__name__
-        )
-    return AccessDenied(str(error), advice=_CREDENTIALS, call=call, native_code=type(error).__name__)

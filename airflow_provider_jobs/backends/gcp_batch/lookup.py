@@ -1,29 +1,19 @@
-"""Many jobs by their handles in few calls, and the failed tasks of those that failed.
-
-The service has no call for a set of names, and documents no filter for its list. So a page of the list,
-newest job first, stands against one call per job.
-"""
+"""Many jobs by their handles in few calls, and the failed tasks of those that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import TypeVar
 
 from google.cloud.batch_v1 import Job, JobStatus
 
 from airflow_provider_jobs.backends.gcp_batch import mapping
-from airflow_provider_jobs.backends.gcp_batch.hook import MAX_PAGE, GcpBatchHook
-from airflow_provider_jobs.core.errors import InvalidRequest, NotFound
+from airflow_provider_jobs.backends.gcp_batch.hook import GcpBatchHook
 from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.google_cloud.listing import Calls, Listing
+from airflow_provider_jobs.google_cloud.paging import Page
 
-T = TypeVar("T")
-
-# A full page is about as much work for service and network as this many single calls. Below it, a list
-# cannot win; above it, pages are read for as long as they have cost less than what single calls would,
-# so that a region full of other people's jobs costs at most twice the best.
-CALLS_PER_PAGE = 10
 MAX_DETAILED_FAILURES = 10
 _MAX_UIDS = 20_000
 
@@ -39,13 +29,23 @@ class JobLookup:
     def __init__(self, hook: GcpBatchHook) -> None:
         self._hook = hook
         self._uids: dict[str, str] = {}
-        self._is_masked = True
+        self._listing = Listing(
+            Calls(
+                get=lambda name, fields: hook.get_job(name, fields=fields),
+                page=self._page,
+                get_fields=_GET_FIELDS,
+                page_fields=_LIST_FIELDS,
+            )
+        )
 
     def jobs(self, handles: Sequence[JobHandle]) -> dict[str, Job]:
         """Return the jobs that exist, by native id, with status and times and without what they run."""
         found: dict[str, Job] = {}
-        for place, group in groupby(sorted(handles, key=_place), key=_place):
-            found.update(self._jobs_of_place(place, list(group)))
+        for parent, group in groupby(sorted(handles, key=_parent), key=_parent):
+            wanted = {handle.native_id: handle.submitted_at for handle in group}
+            found.update(self._listing.find(parent, wanted))
+        for native_id, job in found.items():
+            self.remember(native_id, job)
         return found
 
     def uid(self, native_id: str) -> str | None:
@@ -78,64 +78,16 @@ class JobLookup:
             details = [mapping.job_failure(job.status.status_events, handle)]
         return tuple(details), tuple(sorted(map(handle.original_index, failed)))
 
-    def _jobs_of_place(self, place: tuple[str, str], handles: list[JobHandle]) -> dict[str, Job]:
-        wanted = {handle.native_id: handle for handle in handles}
-        found = self._listed(place, wanted) if len(wanted) >= CALLS_PER_PAGE else {}
-        for native_id in wanted.keys() - found.keys():
-            # Only this answer says that a job is gone: a list may lag behind.
-            if job := self._got(native_id):
-                found[native_id] = job
-        for native_id, job in found.items():
-            self.remember(native_id, job)
-        return found
-
-    def _listed(self, place: tuple[str, str], wanted: dict[str, JobHandle]) -> dict[str, Job]:
-        project, region = place
-        oldest = min(handle.submitted_at for handle in wanted.values())
-        size = min(MAX_PAGE, len(wanted) * CALLS_PER_PAGE)
-        found: dict[str, Job] = {}
-        token, pages = "", 0
-        while pages * CALLS_PER_PAGE < len(wanted) - len(found):
-            page = self._masked(
-                lambda fields, token=token: self._hook.list_jobs_page(  # type: ignore[misc]
-                    project,
-                    region,
-                    page_size=size,
-                    page_token=token,
-                    order_by="create_time desc",
-                    fields=fields,
-                ),
-                _LIST_FIELDS,
-            )
-            pages += 1
-            # The service may answer with the project's number where it was asked by its id.
-            named = ((f"projects/{project}/{job.name.split('/', 2)[2]}", job) for job in page.jobs)
-            found.update((name, job) for name, job in named if name in wanted)
-            token = page.next_token
-            if not token or (page.jobs and mapping.moment(page.jobs[-1].create_time) < oldest):
-                break
-        return found
-
-    def _got(self, native_id: str) -> Job | None:
-        try:
-            return self._masked(lambda fields: self._hook.get_job(native_id, fields=fields), _GET_FIELDS)
-        except NotFound:
-            return None
-
-    def _masked(self, call: Callable[[str | None], T], fields: str) -> T:
-        """Ask for some fields only; where the service or a proxy refuses that, never again."""
-        if self._is_masked:
-            try:
-                return call(fields)
-            except InvalidRequest:
-                self._is_masked = False
-        return call(None)
+    def _page(self, parent: str, size: int, token: str, fields: str | None) -> Page[Job]:
+        _, project, _, region = parent.split("/")
+        return self._hook.list_jobs_page(
+            project, region, page_size=size, page_token=token, order_by="create_time desc", fields=fields
+        )
 
 
-def _place(handle: JobHandle) -> tuple[str, str]:
-    """Return project and region."""
-    _, project, _, region, *_ = handle.native_id.split("/")
-    return project, region
+def _parent(handle: JobHandle) -> str:
+    """Return the name of the project's region."""
+    return handle.native_id.partition("/jobs/")[0]
 
 
 def has_failures(job: Job) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
 
 import pendulum
@@ -14,6 +13,7 @@ from google.cloud.batch_v1 import Job, JobStatus, StatusEvent, Task, TaskStatus
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import ArrayCounts, JobHandle
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.google_cloud.messages import moment
 
 # https://cloud.google.com/batch/docs/job-and-task-states
 # A job on its way out may never have run: SUBMITTED, the least of all states, leaves the last one standing.
@@ -123,11 +123,6 @@ def is_over(job: Job) -> bool:
     """Return whether the job has ended."""
     state = job_state(job)
     return state is not None and state.is_terminal
-
-
-def moment(stamp: Any) -> pendulum.DateTime:
-    """Return a timestamp of the vendor's client in UTC."""
-    return pendulum.instance(stamp).in_timezone("UTC")
 
 
 def changed_at(job: Job, *words: str) -> pendulum.DateTime | None:

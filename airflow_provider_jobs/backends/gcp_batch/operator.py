@@ -6,13 +6,11 @@ Imports no Google package: DAG files are parsed all the time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.operators.arguments import JobModels
 from airflow_provider_jobs.operators.base import JobOperator
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
 
 _SCOPE = ("project_id", "region", "impersonation_chain")
 _OPTIONS = (
@@ -141,22 +139,22 @@ class GcpBatchJobOperator(JobOperator):
         self.check_arguments()
 
     @classmethod
-    def options_model(cls) -> type[BaseModel]:
-        """Return the model of the vendor's own arguments."""
-        from airflow_provider_jobs.backends.gcp_batch.options import GcpBatchOptions
+    def models(cls) -> JobModels:
+        """Return what GCP Batch asks of the arguments."""
+        from airflow_provider_jobs.backends.gcp_batch.options import (
+            GcpBatchOptions,
+            GcpBatchRules,
+            GcpBatchScope,
+        )
 
-        return GcpBatchOptions
+        return JobModels(GcpBatchOptions, GcpBatchScope, GcpBatchRules)
 
     def check_arguments(self) -> None:
-        """Check what every operator checks, and what GCP Batch asks beyond that.
+        """Check what every operator checks, and that there is something to run.
 
         :raises InvalidArgument: names the argument, the value and the remedy
         """
-        from airflow_provider_jobs.backends.gcp_batch.options import GcpBatchRules, GcpBatchScope
-
         super().check_arguments()
-        self._check_model(GcpBatchScope, {name: getattr(self, name) for name in self.scope_fields})
-        self._check_model(GcpBatchRules, {name: getattr(self, name) for name in GcpBatchRules.model_fields})
         if self.image is None and self.command is None and self.script is None and not self.native:
             raise InvalidArgument(
                 "image",

@@ -6,48 +6,34 @@ Checked when a DAG is parsed, so nothing here imports a Google package.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from airflow_provider_jobs.core.arguments import Count, Words
+from airflow_provider_jobs.core.arguments import Count, Words, form
+from airflow_provider_jobs.google_cloud.arguments import (
+    Account,
+    GoogleLabels,
+    GoogleScope,
+    Region,
+    SecretReferences,
+)
 
 # https://cloud.google.com/batch/quotas#job_limits
 MAX_TASKS = 100_000
 MAX_PARALLEL_TASKS = 5_000
 MAX_JOB_BYTES = 1_000_000
 
-REGION_FORM = re.compile(r"[a-z]+-[a-z]+\d+")
+_REGION_FORM = re.compile(r"[a-z]+-[a-z]+\d+")
 _ZONE_FORM = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
-_PROJECT_FORM = re.compile(r"(?:[a-z0-9.-]+:)?[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-_ACCOUNT_FORM = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _MACHINE_FORM = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 _DISK_TYPE_FORM = re.compile(r"[a-z]+(-[a-z]+)+")
-# https://cloud.google.com/batch/docs/create-run-job-secret-manager
-_SECRET_FORM = re.compile(r"projects/[^/\s]+/secrets/[A-Za-z0-9_-]+/versions/(?:\d+|[A-Za-z][\w-]*)")
-_RESERVED_LABEL = re.compile(
-    r"goog(le)?-|airflow-(job-key|dag-id|task-id|run-id|attempt|map-index)$|managed-by$"
-)
-_MAX_LABEL = 63
-_MAX_USER_LABELS = 50
-
-
-def _form(pattern: re.Pattern[str], meant: str) -> BeforeValidator:
-    """Return a rule that a text has a form; ``meant`` says what to write instead."""
-
-    def check(value: Any) -> Any:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise ValueError(f"{value!r} is refused. Write {meant}")
-        return value
-
-    return BeforeValidator(check)
 
 
 def _location(value: Any) -> Any:
     """Accept ``europe-west1``, ``europe-west1-b`` and the service's own ``zones/europe-west1-b``."""
     name = value.rpartition("/")[2] if isinstance(value, str) else ""
-    for kind, pattern in (("regions", REGION_FORM), ("zones", _ZONE_FORM)):
+    for kind, pattern in (("regions", _REGION_FORM), ("zones", _ZONE_FORM)):
         if pattern.fullmatch(name) and value in (name, f"{kind}/{name}"):
             return f"{kind}/{name}"
     raise ValueError(f'{value!r} is no location. Write regions or zones such as "zones/europe-west1-b"')
@@ -81,56 +67,9 @@ class LogPath(BaseModel):
     path: Annotated[str, Field(pattern=r"^/")]
 
 
-def _secret_references(value: Any) -> Any:
-    """Refuse what is no reference to Secret Manager; never shows it, since it may be the secret itself."""
-    for name, reference in value.items() if isinstance(value, Mapping) else ():
-        if not isinstance(reference, str) or not _SECRET_FORM.fullmatch(reference):
-            raise ValueError(
-                f"{name} holds no reference to a secret. "
-                "Write projects/<project>/secrets/<secret>/versions/<version or latest>"
-            )
-    return value
-
-
-def _google_labels(value: Any) -> Any:
-    """Keep the rules of https://cloud.google.com/compute/docs/labeling-resources#requirements"""
-    labels = value if isinstance(value, Mapping) else {}
-    if len(labels) > _MAX_USER_LABELS:
-        raise ValueError(f"{len(labels)} labels are too many. Keep {_MAX_USER_LABELS} of them")
-    for name, text in labels.items():
-        if not _is_label(name) or not name[:1].isalpha():
-            raise ValueError(
-                f"{name!r} is no label name of Google Cloud. Begin with a lower case letter and go on with "
-                "at most 62 lower case letters, digits, dashes and underscores"
-            )
-        if not _is_label(text):
-            raise ValueError(
-                f"{name} has the value {text!r}. "
-                "Write at most 63 lower case letters, digits, dashes and underscores"
-            )
-        if _RESERVED_LABEL.match(name):
-            raise ValueError(f"{name} is set by the service or by this provider. Use another name")
-    return value
-
-
-def _is_label(text: Any) -> bool:
-    return (
-        isinstance(text, str)
-        and len(text) <= _MAX_LABEL
-        and all(char in "_-" or (char.isalnum() and char == char.lower()) for char in text)
-    )
-
-
-SecretReferences = Annotated[dict[str, str], BeforeValidator(_secret_references)]
-GoogleLabels = Annotated[dict[str, str], BeforeValidator(_google_labels)]
-Region = Annotated[str, _form(REGION_FORM, 'a region such as "europe-west1"')]
-Project = Annotated[str, _form(_PROJECT_FORM, "a project id of lower case letters, digits and dashes")]
-Account = Annotated[
-    str, _form(_ACCOUNT_FORM, "a service account such as name@project.iam.gserviceaccount.com")
-]
 Location = Annotated[str, BeforeValidator(_location)]
-MachineType = Annotated[str, _form(_MACHINE_FORM, 'a machine type such as "e2-standard-2"')]
-DiskType = Annotated[str, _form(_DISK_TYPE_FORM, 'a disk type such as "pd-ssd"')]
+MachineType = Annotated[str, form(_MACHINE_FORM, 'a machine type such as "e2-standard-2"')]
+DiskType = Annotated[str, form(_DISK_TYPE_FORM, 'a disk type such as "pd-ssd"')]
 ProvisioningModel = Literal["STANDARD", "SPOT", "PREEMPTIBLE", "RESERVATION_BOUND", "FLEX_START"]
 # https://cloud.google.com/batch/docs/reference/rest/v1/projects.locations.jobs#taskspec
 RetryCount = Annotated[int, Field(ge=0, le=10)]
@@ -176,17 +115,10 @@ class GcpBatchOptions(BaseModel):
         return self
 
 
-class GcpBatchScope(BaseModel):
-    """Where a job runs and as whom it is called; the texts of a backend reference's scope.
+class GcpBatchScope(GoogleScope):
+    """Where a job runs and as whom it is called."""
 
-    :param impersonation_chain: service accounts from the first to the last, separated by commas
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    project_id: Project | None = None
     region: Region
-    impersonation_chain: str | None = None
 
 
 class GcpBatchRules(BaseModel):

@@ -1,7 +1,5 @@
 """From a job spec to the vendor's request. Pure: the same spec and key give the same request.
 
-The request is written as the dict that protobuf's JSON form reads, with the vendor's field names in
-snake case, so that ``native`` can be laid on top of it last.
 https://cloud.google.com/batch/docs/reference/rest/v1/projects.locations.jobs
 """
 
@@ -9,12 +7,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from google.cloud import batch_v1
-from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor
 
 from airflow_provider_jobs.backends.gcp_batch.options import (
     MAX_JOB_BYTES,
@@ -25,9 +20,10 @@ from airflow_provider_jobs.backends.gcp_batch.options import (
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import JobKey, job_labels, job_name
-from airflow_provider_jobs.core.merge import deep_merge
+from airflow_provider_jobs.core.merge import compact, deep_merge
 from airflow_provider_jobs.core.prelude import input_variables, wrap
 from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.google_cloud.messages import named, parsed
 
 JOB_ID_LENGTH = 63
 KEY_LABEL = "airflow-job-key"
@@ -58,8 +54,8 @@ def build_job(spec: JobSpec, key: JobKey) -> batch_v1.Job:
         "logs_policy": _logs_policy(options),
         "priority": options.priority,
     }
-    native = _named(spec.native, batch_v1.Job.pb(batch_v1.Job()).DESCRIPTOR, "native")
-    job = _parse(deep_merge(_compact(base), native))
+    native = named(spec.native, batch_v1.Job, "native")
+    job = parsed(deep_merge(compact(base), native), batch_v1.Job)
     _check(job, spec)
     # By these the job is found again and its tasks know how many they are; native cannot unsay them.
     job.labels.update(job_labels(key))
@@ -172,9 +168,9 @@ def _allocation_policy(spec: JobSpec, options: GcpBatchOptions, key: JobKey) -> 
     return {
         "labels": {**spec.labels, **job_labels(key)},
         "location": {"allowed_locations": options.allowed_locations},
-        "instances": [compact] if (compact := _compact(instance)) else None,
+        "instances": [given] if (given := compact(instance)) else None,
         "service_account": {"email": account, "scopes": options.service_account_scopes},
-        "network": {"network_interfaces": [compact] if (compact := _compact(network)) else None},
+        "network": {"network_interfaces": [given] if (given := compact(network)) else None},
     }
 
 
@@ -211,60 +207,6 @@ def _logs_policy(options: GcpBatchOptions) -> dict[str, Any] | None:
     if isinstance(options.logs_policy, LogPath):
         return {"destination": "PATH", "logs_path": options.logs_policy.path}
     return None if options.logs_policy == "NONE" else {"destination": "CLOUD_LOGGING"}
-
-
-def _compact(value: Any) -> Any:
-    """Leave out what was not given, so that the service's own defaults hold."""
-    if not isinstance(value, dict):
-        return value
-    compacted = {name: _compact(item) for name, item in value.items()}
-    return {name: item for name, item in compacted.items() if item is not None and item not in ({}, [])}
-
-
-def _named(value: Any, message: Descriptor, path: str) -> Any:
-    """Return the user's native value with the vendor's snake case names; keys of maps are left alone.
-
-    :raises InvalidArgument: a name that the vendor's message does not have
-    """
-    if not isinstance(value, Mapping):
-        raise InvalidArgument(
-            path, f"{message.name} is written as a dict", remedy="Write a dict of its fields"
-        )
-    fields = {name: field for field in message.fields for name in (field.name, field.json_name)}
-    named: dict[str, Any] = {}
-    for name, item in value.items():
-        field = fields.get(name)
-        if field is None:
-            known = ", ".join(sorted({each.json_name for each in message.fields}))
-            raise InvalidArgument(
-                path, f"{name!r} is no field of {message.name}", remedy=f"Known are {known}"
-            )
-        inner, below = field.message_type, f"{path}.{name}"
-        if inner is None or inner.GetOptions().map_entry or inner.file.package == "google.protobuf":
-            named[field.name] = item
-        elif isinstance(item, (list, tuple)):
-            named[field.name] = [_named(each, inner, f"{below}[{n}]") for n, each in enumerate(item)]
-        else:
-            named[field.name] = _named(item, inner, below)
-    return named
-
-
-def _parse(job: dict[str, Any]) -> batch_v1.Job:
-    """Return the vendor's message.
-
-    :raises InvalidArgument: a native value does not fit its field; its value is not shown, it may be a secret
-    """
-    message = batch_v1.Job.pb(batch_v1.Job())
-    try:
-        json_format.ParseDict(job, message)
-    except json_format.ParseError as error:
-        fields = re.findall(r"Failed to parse (\w+) field", str(error))
-        raise InvalidArgument(
-            ".".join(["native", *fields]),
-            "the value does not fit the field",
-            remedy="Write it as in the JSON of the service's reference, durations as text such as '60s'",
-        ) from None
-    return batch_v1.Job.wrap(message)
 
 
 def _check(job: batch_v1.Job, spec: JobSpec) -> None:

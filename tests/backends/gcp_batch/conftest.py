@@ -10,7 +10,7 @@ from airflow_provider_jobs.backends.gcp_batch.backend import GcpBatchBackend
 from airflow_provider_jobs.backends.gcp_batch.hook import GcpBatchHook
 from airflow_provider_jobs.core.models import BackendRef
 from airflow_provider_jobs.emulator.process import LocalCloud
-from tests.contract.subjects import local_cloud
+from tests.contract.world import local_cloud
 
 REGION = "europe-west1"
 REF = BackendRef(backend="gcp_batch", conn_id="google_cloud_default", scope={"region": REGION})
@@ -19,7 +19,7 @@ REF = BackendRef(backend="gcp_batch", conn_id="google_cloud_default", scope={"re
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[LocalCloud]:
     """Yield a local cloud that Airflow's connections point at."""
-    with local_cloud() as started:
+    with local_cloud("gcp_batch") as started:
         yield started
 
 

@@ -1,34 +1,29 @@
-"""Log entries to lines, and cursors that neither lose nor repeat one."""
+"""What GCP Batch writes into Cloud Logging, as lines, and read from it."""
 
 from __future__ import annotations
 
-import random
 import uuid
 from typing import Any
 
 import pendulum
 import pytest
-from google.cloud.logging_v2.types import LogEntry, LogSplit
+from google.cloud.logging_v2.types import LogEntry
 from google.logging.type.log_severity_pb2 import LogSeverity
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from airflow_provider_jobs.backends.gcp_batch import logs
 from airflow_provider_jobs.backends.gcp_batch.backend import GcpBatchBackend
-from airflow_provider_jobs.backends.gcp_batch.log_reader import MAX_LINES
-from airflow_provider_jobs.backends.gcp_batch.logs import Position
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, LogCursor
 from airflow_provider_jobs.emulator.process import LocalCloud
-from tests.contract.subjects import Work, write_shell_spec
+from airflow_provider_jobs.google_cloud.log_reader import MAX_LINES
+from tests.contract.world import Work, write_shell_spec
 
 START = pendulum.datetime(2030, 1, 1)
 NAME = "projects/p/locations/europe-west1/jobs/j"
 HANDLE = JobHandle(
     ref=BackendRef(backend="gcp_batch", conn_id="c"), native_id=NAME, name="j", size=4, submitted_at=START
 )
-SECOND = 10**9
-BEGIN = int(START.timestamp()) * SECOND
+BEGIN = int(START.timestamp()) * 10**9
 
 
 def entry(text: str, *, at_ns: int = 0, key: str | None = None, **fields: Any) -> LogEntry:
@@ -114,102 +109,6 @@ class TestLines:
         assert logs.to_line(entry("x", at_ns=1_500_000_999)).timestamp == START.add(
             seconds=1, microseconds=500_000
         )
-
-
-class TestFilters:
-    def test_one_query_asks_for_many_jobs_each_from_its_own_time(self) -> None:
-        query = logs.group_filter("p", [Position("u1", BEGIN), Position("u2", BEGIN + 5)])
-        assert 'labels.job_uid="u1" AND timestamp>="2030-01-01T00:00:00.000000000Z"' in query
-        assert 'labels.job_uid="u2" AND timestamp>="2030-01-01T00:00:00.000000005Z"' in query
-
-    def test_no_query_is_longer_than_the_service_takes(self) -> None:
-        positions = [Position(f"job-{n:04}-{'x' * 60}", BEGIN) for n in range(1000)]
-        chunks = list(logs.chunks("p", positions))
-        assert [position for chunk in chunks for position in chunk] == positions
-        assert all(len(logs.group_filter("p", chunk)) <= logs.MAX_FILTER_LENGTH for chunk in chunks)
-        assert len(chunks) < 12
-
-
-def query(entries: list[LogEntry], position: Position) -> list[LogEntry]:
-    """Answer as the service does: from a time on, by time and then by id."""
-    wanted = [each for each in entries if logs.time_ns(each) >= position.from_ns]
-    return sorted(wanted, key=lambda each: (logs.time_ns(each), each.insert_id))
-
-
-class TestCursors:
-    @settings(max_examples=60, deadline=None)
-    @given(
-        times=st.lists(st.integers(0, 8 * SECOND), min_size=1, max_size=60),
-        order=st.randoms(use_true_random=False),
-        steps=st.integers(1, 6),
-    )
-    def test_lines_that_arrive_late_or_at_one_time_come_once(
-        self, times: list[int], order: random.Random, steps: int
-    ) -> None:
-        arriving = [entry(f"e{n}", at_ns=time) for n, time in enumerate(times)]
-        order.shuffle(arriving)
-        there: list[LogEntry] = []
-        position, found = Position("u", BEGIN), []
-        for step in range(steps + 1):
-            there += arriving[len(there) : len(arriving) * (step + 1) // (steps + 1)]
-            told = LogCursor(handle=HANDLE, position=position.to_json())
-            position = Position.of(LogCursor.from_json(told.to_json()), "u")
-            brought = logs.fresh(position, query(there, position), HANDLE)
-            found += [line.message for line in brought.lines]
-            position = logs.advance(position, brought, read_until_ns=None, overlap_entries=1000)
-        assert sorted(found) == sorted(f"e{n}" for n in range(len(times)))
-
-    def test_what_is_read_again_is_bounded_in_time_and_number(self) -> None:
-        many = [entry(f"e{n}", at_ns=n * SECOND) for n in range(60)]
-        brought = logs.fresh(Position("u", BEGIN), many, HANDLE)
-        by_time = logs.advance(Position("u", BEGIN), brought, read_until_ns=None, overlap_entries=1000)
-        assert by_time.from_ns == BEGIN + 49 * SECOND
-        by_number = logs.advance(Position("u", BEGIN), brought, read_until_ns=None, overlap_entries=3)
-        assert (by_number.from_ns, len(by_number.seen)) == (BEGIN + 57 * SECOND, 3)
-
-    def test_a_read_that_was_broken_off_goes_on_there(self) -> None:
-        brought = logs.fresh(Position("u", BEGIN), [entry("a"), entry("b", at_ns=SECOND)], HANDLE)
-        after = logs.advance(
-            Position("u", BEGIN), brought, read_until_ns=BEGIN + SECOND, overlap_entries=1000
-        )
-        assert (after.from_ns, len(after.seen)) == (BEGIN + SECOND, 1)
-
-    def test_a_job_made_anew_under_the_same_name_is_read_from_its_beginning(self) -> None:
-        cursor = LogCursor(handle=HANDLE, position=Position("old", BEGIN + 99 * SECOND).to_json())
-        assert Position.of(cursor, "new").from_ns < BEGIN
-
-
-class TestLongLines:
-    def parts(self, *texts: str, total: int | None = None) -> list[LogEntry]:
-        return [
-            entry(
-                text,
-                at_ns=n,
-                split=LogSplit(uid="s", index=n, total_splits=len(texts) if total is None else total),
-            )
-            for n, text in enumerate(texts)
-        ]
-
-    def test_the_parts_of_a_line_are_joined(self) -> None:
-        brought = logs.fresh(
-            Position("u", BEGIN), [*self.parts("aa", "bb", "cc"), entry("x", at_ns=9)], HANDLE
-        )
-        assert [line.message for line in brought.lines] == ["aabbcc", "x"]
-
-    def test_a_line_waits_for_its_last_part(self) -> None:
-        first, second = self.parts("aa", "bb")
-        position = Position("u", BEGIN)
-        brought = logs.fresh(position, [first, entry("x", at_ns=9)], HANDLE)
-        assert [line.message for line in brought.lines] == ["x"]
-        position = logs.advance(position, brought, read_until_ns=None, overlap_entries=1)
-        again = query([first, second, entry("x", at_ns=9)], position)
-        assert [line.message for line in logs.fresh(position, again, HANDLE).lines] == ["aabb"]
-
-    def test_a_part_that_never_comes_holds_up_nothing_for_long(self) -> None:
-        first, _ = self.parts("aa", "bb")
-        later = entry("x", at_ns=60 * SECOND)
-        brought = logs.fresh(Position("u", BEGIN), [first, later], HANDLE)
-        assert [line.message for line in brought.lines] == ["aa", "x"]
 
 
 def submit(backend: GcpBatchBackend, work: Work, **values: Any) -> JobHandle:

@@ -13,7 +13,7 @@ from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.emulator.process import LocalCloud
-from tests.contract.subjects import Work, write_shell_spec
+from tests.contract.world import Work, write_shell_spec
 
 SPEC = JobSpec(script="true", prelude=False)
 

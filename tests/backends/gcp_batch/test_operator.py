@@ -113,23 +113,25 @@ def test_the_options_are_the_arguments_of_the_operator_and_described_there() -> 
 
 
 def test_the_reference_names_project_region_and_chain() -> None:
-    ref = operator(project_id="p-1", impersonation_chain=["a@p.com", "z@p.com"])._ref()
+    ref = operator(project_id="p-1", impersonation_chain=["a@p.com", "z@p.com"]).resolve_targets()[0].ref
     assert ref.scope == {
         "project_id": "p-1",
         "region": "europe-west1",
         "impersonation_chain": "a@p.com,z@p.com",
     }
-    assert operator()._ref().scope == {"region": "europe-west1"}
+    assert operator().resolve_targets()[0].ref.scope == {"region": "europe-west1"}
 
 
 def test_the_spec_holds_only_the_options_that_were_given() -> None:
-    assert operator(machine_type="e2-standard-2")._spec().options == {"machine_type": "e2-standard-2"}
-    assert operator()._spec().options == {}
+    assert operator(machine_type="e2-standard-2").resolve_targets()[0].spec.options == {
+        "machine_type": "e2-standard-2"
+    }
+    assert operator().resolve_targets()[0].spec.options == {}
 
 
 def test_options_are_the_same_after_a_round_through_the_spec() -> None:
     arguments = {"allowed_locations": ["europe-west1-b"], "logs_policy": {"path": "/l"}, "max_retry_count": 0}
-    options = operator(**arguments)._spec().options
+    options = operator(**arguments).resolve_targets()[0].spec.options
     assert build_model(GcpBatchOptions, options).model_dump(exclude_defaults=True) == {
         "allowed_locations": ["zones/europe-west1-b"],
         "logs_policy": {"path": "/l"},

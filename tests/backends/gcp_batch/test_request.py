@@ -19,7 +19,7 @@ from airflow_provider_jobs.backends.gcp_batch.operator import GcpBatchJobOperato
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import JobKey, job_labels
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.operators.base import SPEC_FIELDS
+from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
 
 KEY = JobKey(dag_id="d", run_id="r", task_id="t")
 GROUP = ("taskGroups", 0)
@@ -132,7 +132,7 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
 def test_the_argument_arrives_at_the_service(
     backend: GcpBatchBackend, arguments: dict[str, Any], path: tuple[Any, ...], expected: Any
 ) -> None:
-    assert at(recorded(backend, operator(**arguments)._spec()), path) == expected
+    assert at(recorded(backend, operator(**arguments).resolve_targets()[0].spec), path) == expected
 
 
 def test_every_argument_has_a_row_in_the_table() -> None:
@@ -178,7 +178,7 @@ class TestNative:
             "logsPolicy": {"destination": "PATH", "logsPath": "/l"},
         }
         key = JobKey(dag_id="d", run_id=uuid.uuid4().hex, task_id="t")
-        handle = backend.submit(operator(image=None, native=native)._spec(), key)
+        handle = backend.submit(operator(image=None, native=native).resolve_targets()[0].spec, key)
         job = backend.hook.get_job(handle.native_id)
         assert handle.size == 3
         assert dict(job.labels) == {**job_labels(key), "mine": "x"}

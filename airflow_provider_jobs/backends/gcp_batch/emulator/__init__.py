@@ -1,4 +1,4 @@
-"""GCP Batch and Cloud Logging, spoken by the local cloud.
+"""GCP Batch, spoken by the local cloud.
 
 It exists as a second witness of how the service behaves: written from the service's documents and from what
 it was seen to answer, never from this package's own mapping. It must not import its siblings ``backend``,
@@ -15,32 +15,32 @@ import grpc
 from airflow_provider_jobs.backends.gcp_batch.emulator import routes
 from airflow_provider_jobs.backends.gcp_batch.emulator.agent_log import AgentLog
 from airflow_provider_jobs.backends.gcp_batch.emulator.batch_service import DIALECT, BatchService
-from airflow_provider_jobs.backends.gcp_batch.emulator.locations import Locations
-from airflow_provider_jobs.backends.gcp_batch.emulator.logging_service import LoggingService
-from airflow_provider_jobs.backends.gcp_batch.emulator.names import Projects
-from airflow_provider_jobs.backends.gcp_batch.emulator.operations import Operations
+from airflow_provider_jobs.backends.gcp_batch.emulator.log_entries import BatchEntries
 from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.dialects import Addresses
 from airflow_provider_jobs.emulator.protobuf_rpc.grpc_transport import grpc_handlers
 from airflow_provider_jobs.emulator.protobuf_rpc.rest_transport import RestTransport
+from airflow_provider_jobs.google_cloud.emulator import routes as google_routes
+from airflow_provider_jobs.google_cloud.emulator.shared import GoogleCloud
 
 
 class GcpBatchDialect:
-    """Batch v1, its operations and locations, and the reading side of Cloud Logging v2."""
+    """Batch v1, with the operations, locations and logs that Google services share."""
 
     name = DIALECT
 
     def __init__(self, cloud: Cloud) -> None:
-        projects = Projects()
-        operations = Operations(cloud, projects=projects)
-        batch = BatchService(cloud, projects=projects, operations=operations, listener=AgentLog(cloud.logs))
-        logs = LoggingService(cloud, projects=projects, dialect=DIALECT, record_of=batch.record_of)
+        google = GoogleCloud.of(cloud)
+        batch = BatchService(
+            cloud, projects=google.projects, operations=google.operations, listener=AgentLog(cloud.logs)
+        )
+        google.logging.register(DIALECT, BatchEntries(batch.record_of))
         self._cloud = cloud
         self._methods = [
             *routes.batch_methods(batch),
-            *routes.operation_methods(operations),
-            *routes.location_methods(Locations(projects)),
-            *routes.logging_methods(logs),
+            *google_routes.operation_methods(google.operations, version="v1"),
+            *google_routes.location_methods(google.locations),
+            *google_routes.logging_methods(google.logging),
         ]
 
     def grpc_handlers(self) -> Sequence[grpc.GenericRpcHandler]:

@@ -16,20 +16,23 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
-from airflow_provider_jobs.backends.gcp_batch.emulator import names, paging, validation
+from airflow_provider_jobs.backends.gcp_batch.emulator import names, validation
 from airflow_provider_jobs.backends.gcp_batch.emulator.job_messages import (
     JobRecord,
     admitted,
     job_message,
     task_message,
 )
-from airflow_provider_jobs.backends.gcp_batch.emulator.operations import Operations
+from airflow_provider_jobs.backends.gcp_batch.emulator.operations import Change
 from airflow_provider_jobs.backends.gcp_batch.emulator.outcomes import TASK_STATES
 from airflow_provider_jobs.backends.gcp_batch.emulator.plans import Planner, images
 from airflow_provider_jobs.backends.gcp_batch.emulator.request_memory import RequestMemory
 from airflow_provider_jobs.emulator.calls import StatusError
 from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.jobs import Job, JobListener, JobSpec, JobState
+from airflow_provider_jobs.google_cloud.emulator import paging
+from airflow_provider_jobs.google_cloud.emulator.names import Place, Projects, not_found
+from airflow_provider_jobs.google_cloud.emulator.operations import Operations
 
 DIALECT = "gcp_batch"
 _TASK_FILTER = re.compile(r'\s*(?:status\.)?state\s*[=:]\s*"?(\w+)"?\s*', re.IGNORECASE)
@@ -42,12 +45,12 @@ class BatchService:
         self,
         cloud: Cloud,
         *,
-        projects: names.Projects,
+        projects: Projects,
         operations: Operations,
         listener: JobListener | None = None,
     ) -> None:
         self._cloud = cloud
-        self._projects = projects
+        self._names = names.BatchNames(projects)
         self._operations = operations
         self._listener = listener
         self._created: RequestMemory[Job] = RequestMemory()
@@ -65,7 +68,7 @@ class BatchService:
         return self._records.get(uid)
 
     async def create_job(self, request: pb.CreateJobRequest) -> pb.Job:
-        place = self._projects.place(request.parent)
+        place = self._names.place(request.parent)
         validation.check_request_id(request.request_id)
         if (again := self._created.get(request.request_id)) is not None:
             return job_message(again)
@@ -79,7 +82,7 @@ class BatchService:
             place=place,
             job_id=job_id,
             uid=names.new_uid(job_id),
-            number=self._projects.number(place.project),
+            number=self._names.projects.number(place.project),
         )
         self._records[record.message.uid] = record
         job = self._cloud.submit(self._spec(record), data=record)
@@ -107,7 +110,7 @@ class BatchService:
         return job_message(self._job(request.name))
 
     async def list_jobs(self, request: pb.ListJobsRequest) -> pb.ListJobsResponse:
-        place = self._projects.place(request.parent, every=True)
+        place = self._names.place(request.parent, every=True)
         jobs = [job for job in self._cloud.jobs if job.spec.dialect == DIALECT and _is_in(job, place)]
         _order(jobs, request.order_by)
         page, token = paging.page(
@@ -123,7 +126,8 @@ class BatchService:
         if job.state is JobState.DELETING:
             raise StatusError("FAILED_PRECONDITION", f'Resource "{job.spec.name}" is being deleted')
         done = self._cloud.remove(job)
-        operation = self._operations.start(job, verb="delete", done=done, response=empty_pb2.Empty())
+        change = Change(job, verb="delete", response=empty_pb2.Empty(), done=done)
+        operation = change.start(self._operations)
         self._changed.put(request.request_id, operation)
         return operation
 
@@ -137,22 +141,23 @@ class BatchService:
                 "FAILED_PRECONDITION", f'Job "{job.spec.name}" is in a terminal state, cannot cancel'
             )
         done: asyncio.Future[None] = self._cloud.cancel(job)
-        operation = self._operations.start(job, verb="cancel", done=done, response=pb.CancelJobResponse())
+        change = Change(job, verb="cancel", response=pb.CancelJobResponse(), done=done)
+        operation = change.start(self._operations)
         self._changed.put(request.request_id, operation)
         return operation
 
     async def get_task(self, request: pb.GetTaskRequest) -> pb.Task:
-        place, job_id, group, index = self._projects.task(request.name)
+        place, job_id, group, index = self._names.task(request.name)
         job = self._job(place.job(job_id))
         if group != names.GROUP or not index.isdecimal() or int(index) >= len(job.tasks):
-            raise names.not_found(request.name)
+            raise not_found(request.name)
         return task_message(job, job.tasks[int(index)])
 
     async def list_tasks(self, request: pb.ListTasksRequest) -> pb.ListTasksResponse:
-        place, job_id, group = self._projects.group(request.parent)
+        place, job_id, group = self._names.group(request.parent)
         job = self._job(place.job(job_id))
         if group != names.GROUP:
-            raise names.not_found(request.parent)
+            raise not_found(request.parent)
         tasks = job.tasks if job.state is not JobState.QUEUED else []
         if request.filter.strip():
             wanted = _task_state(request.filter)
@@ -163,10 +168,10 @@ class BatchService:
         return pb.ListTasksResponse(tasks=[task_message(job, task) for task in page], next_page_token=token)
 
     def _job(self, name: str) -> Job:
-        place, job_id = self._projects.job(name)
+        place, job_id = self._names.job(name)
         job = self._cloud.jobs.get(DIALECT, place.job(job_id))
         if job is None:
-            raise names.not_found(name)
+            raise not_found(name)
         return job
 
 
@@ -179,9 +184,9 @@ def _task_state(filter_: str) -> str:
     return match[1].upper()
 
 
-def _is_in(job: Job, place: names.Place) -> bool:
-    own: names.Place = job.data.place
-    return own.project == place.project and place.location in ("-", own.location)
+def _is_in(job: Job, place: Place) -> bool:
+    own: Place = job.data.place
+    return place.covers(own)
 
 
 def _order(jobs: list[Job], order_by: str) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import pendulum
 from google.cloud import batch_v1
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
-from airflow_provider_jobs.backends.gcp_batch.emulator.names import GROUP, REGIONS, Place
+from airflow_provider_jobs.backends.gcp_batch.emulator.names import GROUP
 from airflow_provider_jobs.backends.gcp_batch.emulator.outcomes import (
     JOB_STATES,
     TASK_STATES,
@@ -24,6 +22,8 @@ from airflow_provider_jobs.backends.gcp_batch.emulator.outcomes import (
 )
 from airflow_provider_jobs.backends.gcp_batch.emulator.validation import MAX_PARALLELISM
 from airflow_provider_jobs.emulator.jobs import Event, Job, JobState, Task, TaskState
+from airflow_provider_jobs.google_cloud.emulator.messages import timestamp
+from airflow_provider_jobs.google_cloud.emulator.names import REGIONS, Place
 
 DEFAULT_CPU_MILLI = 2000
 DEFAULT_MEMORY_MIB = 2000
@@ -140,9 +140,3 @@ def machine(job: Job, task: Task) -> str:
     digest = int(hashlib.sha256(f"{job.spec.uid}/{task.index}".encode()).hexdigest(), 16)
     zone = f"{job.data.place.location}-{letters[digest % len(letters)]}"
     return f"zones/{zone}/instances/{10**18 + digest % (8 * 10**18)}"
-
-
-def timestamp(at: pendulum.DateTime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message

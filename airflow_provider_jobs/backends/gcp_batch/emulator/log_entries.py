@@ -1,4 +1,4 @@
-"""Lines of the store as log entries.
+"""Lines of the store as log entries of Batch.
 
 It exists to say once what an entry of Batch looks like: names, labels, severity, resource. Labels as seen in
 public entries and in https://docs.cloud.google.com/batch/docs/troubleshooting. It must not filter.
@@ -6,57 +6,49 @@ public entries and in https://docs.cloud.google.com/batch/docs/troubleshooting. 
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from google.logging.type import log_severity_pb2
-from google.protobuf import json_format
-
-from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
 from airflow_provider_jobs.backends.gcp_batch.emulator.job_messages import JobRecord
 from airflow_provider_jobs.backends.gcp_batch.emulator.names import GROUP, task_id
 from airflow_provider_jobs.emulator.logstore import LogLine
+from airflow_provider_jobs.google_cloud.emulator import log_entries
 
 TASK_LOG, AGENT_LOG = "batch_task_logs", "batch_agent_logs"
 _SEVERITY = {"stdout": "INFO", "stderr": "ERROR", "system": "INFO"}
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-#: A protobuf parser gives up at 100 messages in each other, and each level of JSON takes three.
-_MAX_DEPTH = 30
-_SCRAMBLE, _MODULUS = 0x9E3779B97F4A7C15, 1 << 64
 
 
-def insert_id(seq: int) -> str:
-    """Unique and, as on the service, in no order that tells which entry came first."""
-    number, text = seq * _SCRAMBLE % _MODULUS, ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = _ALPHABET[digit] + text
-    return text.rjust(13, "0")
+class BatchEntries:
+    """What Cloud Logging asks a dialect for. ``record_of`` gives the job of a uid, also a deleted one."""
+
+    def __init__(self, record_of: Callable[[str], JobRecord | None]) -> None:
+        self._record_of = record_of
+
+    def entry(self, line: LogLine, projects: Collection[str]) -> dict[str, Any] | None:
+        """The entry, or None when the line belongs to no job of these projects."""
+        record = self._record_of(line.job_uid)
+        if record is None or record.place.project not in projects:
+            return None
+        return log_entries.entry(
+            line,
+            log=AGENT_LOG if line.stream == "system" else TASK_LOG,
+            project=record.place.project,
+            labels=_labels(line, record),
+            resource=_resource(line, record),
+            severity=_SEVERITY[line.stream],
+        )
+
+    def job_uids(self, path: tuple[str, ...], value: str) -> Sequence[str] | None:
+        """The jobs that can have this value in this field, or None when that cannot be told."""
+        if path == ("labels", "job_uid"):
+            return [value.lower()]
+        return [] if _is_foreign(path) else None
 
 
-def as_dict(line: LogLine, record: JobRecord, *, project: str) -> dict[str, Any]:
-    """The entry in the field names of its JSON form; times are nanoseconds, for comparing."""
-    log = AGENT_LOG if line.stream == "system" else TASK_LOG
-    entry: dict[str, Any] = {
-        "logName": f"projects/{project}/logs/{log}",
-        "logId": log,
-        "insertId": insert_id(line.seq),
-        "severity": _SEVERITY[line.stream],
-        "timestamp": line.written_ns,
-        "receiveTimestamp": line.visible_ns,
-        "labels": _labels(line, record),
-        "resource": _resource(line, record),
-    }
-    if line.part or line.parts != 1:
-        entry["split"] = {"uid": insert_id(line.line), "index": line.part, "totalSplits": line.parts}
-    structured = _structured(line.text) if line.part == 0 and line.parts == 1 else None
-    if structured is not None:
-        entry["jsonPayload"] = structured
-    else:
-        entry["textPayload"] = line.text
-    return entry
+def _is_foreign(path: tuple[str, ...]) -> bool:
+    """Whether no entry of Batch has such a field: the keys of its labels have neither dots nor slashes."""
+    key = ".".join(path[1:])
+    return (path[:1] == ("labels",) and ("." in key or "/" in key)) or key == "labels.job_name"
 
 
 def _labels(line: LogLine, record: JobRecord) -> dict[str, str]:
@@ -91,55 +83,3 @@ def _resource(line: LogLine, record: JobRecord) -> dict[str, Any]:
         "job_id": record.job_id,
     }
     return {"type": "batch.googleapis.com/Job", "labels": labels}
-
-
-def _structured(text: str) -> dict[str, Any] | None:
-    """A line that is a JSON object becomes a structured payload, if a message can carry it."""
-    if not (text.startswith("{") and text.rstrip().endswith("}")):
-        return None
-    try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) and _depth(value) <= _MAX_DEPTH else None
-
-
-def _refuse(word: str) -> float:
-    raise ValueError(f"{word} is no JSON")
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    return value if math.isfinite(value) else _refuse(number)
-
-
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
-
-
-def message(entry: Mapping[str, Any]) -> pb.LogEntry:
-    """The entry as the service's message."""
-    made = pb.LogEntry(
-        log_name=entry["logName"],
-        insert_id=entry["insertId"],
-        severity=log_severity_pb2.LogSeverity.Value(entry["severity"]),
-        labels=entry["labels"],
-    )
-    made.timestamp.FromNanoseconds(entry["timestamp"])
-    made.receive_timestamp.FromNanoseconds(entry["receiveTimestamp"])
-    made.resource.type = entry["resource"]["type"]
-    made.resource.labels.update(entry["resource"]["labels"])
-    if "split" in entry:
-        made.split.uid = entry["split"]["uid"]
-        made.split.index = entry["split"]["index"]
-        made.split.total_splits = entry["split"]["totalSplits"]
-    if "jsonPayload" in entry:
-        json_format.ParseDict(entry["jsonPayload"], made.json_payload)
-    else:
-        made.text_payload = entry["textPayload"]
-    return made

@@ -1,6 +1,6 @@
-"""The services' messages as plain protobuf classes.
+"""The service's messages as plain protobuf classes.
 
-It exists because the client libraries wrap them, and a server has to read and write what is on the wire.
+It exists because the client library wraps them, and a server has to read and write what is on the wire.
 To a type checker they are of any type: the classes are made at run time.
 """
 
@@ -31,14 +31,8 @@ if TYPE_CHECKING:
     TaskGroup: TypeAlias = Any
     TaskGroupStatus: TypeAlias = Any
     TaskSpec: TypeAlias = Any
-    LogEntry: TypeAlias = Any
-    ListLogEntriesRequest: TypeAlias = Any
-    ListLogEntriesResponse: TypeAlias = Any
-    ListLogsRequest: TypeAlias = Any
-    ListLogsResponse: TypeAlias = Any
 else:
     from google.cloud import batch_v1
-    from google.cloud.logging_v2.types import log_entry, logging
 
     CreateJobRequest = batch_v1.CreateJobRequest.pb()
     GetJobRequest = batch_v1.GetJobRequest.pb()
@@ -60,8 +54,3 @@ else:
     TaskGroup = batch_v1.TaskGroup.pb()
     TaskGroupStatus = batch_v1.JobStatus.TaskGroupStatus.pb()
     TaskSpec = batch_v1.TaskSpec.pb()
-    LogEntry = log_entry.LogEntry.pb()
-    ListLogEntriesRequest = logging.ListLogEntriesRequest.pb()
-    ListLogEntriesResponse = logging.ListLogEntriesResponse.pb()
-    ListLogsRequest = logging.ListLogsRequest.pb()
-    ListLogsResponse = logging.ListLogsResponse.pb()

@@ -15,8 +15,8 @@ from google.cloud import batch_v1
 from google.protobuf.duration_pb2 import Duration
 
 from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
-from airflow_provider_jobs.backends.gcp_batch.emulator.names import Place
 from airflow_provider_jobs.emulator.calls import StatusError
+from airflow_provider_jobs.google_cloud.emulator.names import Place
 
 MAX_TASKS = 100_000
 MAX_PARALLELISM = 5_000

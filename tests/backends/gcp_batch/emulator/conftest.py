@@ -24,7 +24,8 @@ Submit = Callable[..., batch_v1.Job]
 @pytest.fixture(scope="session")
 def server() -> Iterator[LocalCloud]:
     secrets = {SECRET: "s3cret value"}
-    with LocalCloud("--kill-grace-seconds", "0.3", secrets=secrets, env={SECRET: "from env"}) as cloud:
+    arguments = ("--dialect", "gcp_batch", "--kill-grace-seconds", "0.3")
+    with LocalCloud(*arguments, secrets=secrets, env={SECRET: "from env"}) as cloud:
         yield cloud
 
 

@@ -7,18 +7,18 @@ without credentials to a local cloud. It makes no call itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import grpc
 from google.api_core.client_options import ClientOptions
 from google.api_core.gapic_v1.client_info import ClientInfo
 from google.auth.credentials import Credentials
-from google.cloud.batch_v1 import BatchServiceClient
-from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 
 from airflow_provider_jobs import __version__
 from airflow_provider_jobs.hooks.base import Endpoint
+
+ClientT = TypeVar("ClientT")
 
 _CLIENT_INFO = ClientInfo(client_library_version=f"airflow-provider-jobs_v{__version__}")
 # A page of a thousand jobs is more than gRPC's default of 4 MiB; the vendor's own channels lift it too.
@@ -26,40 +26,36 @@ _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_l
 
 
 class Clients:
-    """One client of GCP Batch and one of Cloud Logging, each made at its first use.
+    """One client of each kind, made at its first use.
 
-    Both may be used from several threads at once:
+    They may be used from several threads at once:
     https://cloud.google.com/python/docs/reference/batch/latest/multiprocessing
 
-    :param credentials: called once, and never for a plain-text endpoint
+    :param credentials: called once per client, and never for a plain-text endpoint
+    :param endpoint: where clients reach their service, ``None`` for the public address
+    :param exceptions: kinds of client that reach theirs elsewhere
     """
 
     def __init__(
-        self, credentials: Callable[[], Credentials], *, batch: Endpoint | None, logging: Endpoint | None
+        self,
+        credentials: Callable[[], Credentials],
+        endpoint: Endpoint | None,
+        *,
+        exceptions: Mapping[type[Any], Endpoint | None],
     ) -> None:
         self._credentials = credentials
-        self._endpoints: dict[type[Any], Endpoint | None] = {
-            BatchServiceClient: batch,
-            LoggingServiceV2Client: logging,
-        }
+        self._endpoint = endpoint
+        self._exceptions = exceptions
         self._clients: dict[type[Any], Any] = {}
         self._lock = threading.Lock()
 
-    @property
-    def batch(self) -> BatchServiceClient:
-        """The client of GCP Batch."""
-        return self._client(BatchServiceClient)
-
-    @property
-    def logging(self) -> LoggingServiceV2Client:
-        """The client of Cloud Logging."""
-        return self._client(LoggingServiceV2Client)
-
-    def _client(self, kind: type[Any]) -> Any:
+    def of(self, kind: type[ClientT]) -> ClientT:
+        """Return the client of this kind."""
         with self._lock:
             if kind not in self._clients:
-                self._clients[kind] = self._make(kind, self._endpoints[kind])
-            return self._clients[kind]
+                self._clients[kind] = self._make(kind, self._exceptions.get(kind, self._endpoint))
+            client: ClientT = self._clients[kind]
+            return client
 
     def _make(self, kind: Any, endpoint: Endpoint | None) -> Any:
         if endpoint is not None and not endpoint.secure:

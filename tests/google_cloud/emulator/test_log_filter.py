@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.backends.gcp_batch.emulator.log_filter import MAX_FILTER_CHARACTERS, matches, parse
 from airflow_provider_jobs.emulator.calls import StatusError
+from airflow_provider_jobs.google_cloud.emulator.log_filter import MAX_FILTER_CHARACTERS, matches, parse
 
 NOON = 1_795_176_000_000_000_000  # 2026-11-20T12:00:00Z
 

@@ -1,23 +1,22 @@
 """The reading side of google.logging.v2.LoggingServiceV2 over the lines that jobs wrote.
 
-It exists because Batch keeps its logs there and nowhere else. Entries outlive their job, as they do on the
-service. https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list
+It exists because Google's job services keep their logs there and nowhere else. Entries outlive their job, as
+they do on the service. https://docs.cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from airflow_provider_jobs.backends.gcp_batch.emulator import log_entries, log_filter, log_values, paging
-from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
-from airflow_provider_jobs.backends.gcp_batch.emulator.job_messages import JobRecord
-from airflow_provider_jobs.backends.gcp_batch.emulator.names import Projects
 from airflow_provider_jobs.emulator.calls import StatusError
 from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.logstore import LogLine, LogQuery
+from airflow_provider_jobs.google_cloud.emulator import log_entries, log_filter, log_values, paging
+from airflow_provider_jobs.google_cloud.emulator import messages as pb
+from airflow_provider_jobs.google_cloud.emulator.names import Projects
 
 DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
@@ -26,16 +25,30 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 _LINES_PER_TURN = 2000
 
 
-class LoggingService:
-    """The methods a reader of job logs needs."""
+class EntrySource(Protocol):
+    """What a dialect knows of the entries that its lines become."""
 
-    def __init__(
-        self, cloud: Cloud, *, projects: Projects, dialect: str, record_of: Callable[[str], JobRecord | None]
-    ) -> None:
+    def entry(self, line: LogLine, projects: Collection[str]) -> dict[str, Any] | None:
+        """The line as ``log_entries.entry`` makes it; None when it belongs to no job of these projects."""
+
+    def job_uids(self, path: tuple[str, ...], value: str) -> Sequence[str] | None:
+        """The dialect's jobs whose entries can have this value in this field, whatever its case.
+
+        None when it cannot tell without looking at the lines.
+        """
+
+
+class LoggingService:
+    """The methods a reader of job logs needs, over the lines of every dialect that has registered."""
+
+    def __init__(self, cloud: Cloud, *, projects: Projects) -> None:
         self._cloud = cloud
         self._projects = projects
-        self._dialect = dialect
-        self._record_of = record_of
+        self._sources: dict[str, EntrySource] = {}
+
+    def register(self, dialect: str, source: EntrySource) -> None:
+        """From now on serve the lines of this dialect."""
+        self._sources[dialect] = source
 
     async def list_log_entries(self, request: pb.ListLogEntriesRequest) -> pb.ListLogEntriesResponse:
         projects = self._containers(request.resource_names)
@@ -44,7 +57,7 @@ class LoggingService:
         size = min(request.page_size or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
         descending = _is_descending(request.order_by)
         tree = log_filter.parse(request.filter)
-        query = replace(_bounds(tree), dialects=[self._dialect], descending=descending)
+        query = replace(self._bounds(tree), descending=descending)
         context = (*sorted(projects), request.filter, request.order_by)
         if request.page_token:
             place = paging.position(request.page_token, context)
@@ -65,7 +78,7 @@ class LoggingService:
         projects = self._containers([*request.resource_names, request.parent] if request.parent else [])
         names: set[str] = set()
         async for _, entry in self._matching(
-            self._cloud.logs.read(LogQuery(dialects=[self._dialect])),
+            self._cloud.logs.read(LogQuery(dialects=list(self._sources))),
             tree=log_filter.All(()),
             projects=projects,
         ):
@@ -80,12 +93,34 @@ class LoggingService:
         for count, line in enumerate(lines, start=1):
             if count % _LINES_PER_TURN == 0:
                 await asyncio.sleep(0)
-            record = self._record_of(line.job_uid)
-            if record is None or record.place.project not in projects:
-                continue
-            entry = log_entries.as_dict(line, record, project=record.place.project)
-            if log_filter.matches(tree, entry):
+            entry = self._sources[line.dialect].entry(line, projects)
+            if entry is not None and log_filter.matches(tree, entry):
                 yield line, entry
+
+    def _bounds(self, tree: log_filter.Node) -> LogQuery:
+        """What the store's index can do of the filter; the filter itself still decides."""
+        query = LogQuery(dialects=list(self._sources))
+        for term in log_filter.conjuncts(tree):
+            uids = self._job_uids(term)
+            if uids is not None:
+                known = uids if query.job_uids is None else uids & set(query.job_uids)
+                query = replace(query, job_uids=sorted(known))
+            if isinstance(term, log_filter.Comparison) and term.path == ("timestamp",):
+                query = _within(query, term)
+        return query
+
+    def _job_uids(self, term: log_filter.Node) -> set[str] | None:
+        """The jobs that a term asks for by equality, alone or as alternatives; None when it may be others."""
+        found: set[str] = set()
+        for alternative in term.terms if isinstance(term, log_filter.AnyOf) else (term,):
+            if not isinstance(alternative, log_filter.Comparison) or alternative.operator != "=":
+                return None
+            for source in self._sources.values():
+                uids = source.job_uids(alternative.path, alternative.value)
+                if uids is None:
+                    return None
+                found.update(uids)
+        return found
 
     def _containers(self, names: Iterable[str]) -> set[str]:
         """The projects that were asked for. Raises StatusError when there is none or a name is none."""
@@ -114,30 +149,11 @@ def _continued(query: LogQuery, place: int) -> LogQuery:
     return replace(query, from_ns=max(place + 1, query.from_ns or 0))
 
 
-def _bounds(tree: log_filter.Node) -> LogQuery:
-    """What the store's index can do of the filter; the filter itself still decides."""
-    query = LogQuery()
-    for term in log_filter.conjuncts(tree):
-        if uids := _job_uids(term):
-            query = replace(query, job_uids=uids)
-        if not isinstance(term, log_filter.Comparison) or term.path != ("timestamp",):
-            continue
-        if term.operator in (">", ">=", "="):
-            query = replace(query, from_ns=max(log_values.nanoseconds(term.value), query.from_ns or 0))
-        if term.operator in ("<", "<=", "="):
-            upper = log_values.nanoseconds(term.value)
-            query = replace(query, to_ns=upper if query.to_ns is None else min(upper, query.to_ns))
+def _within(query: LogQuery, term: log_filter.Comparison) -> LogQuery:
+    """The query within the times that a comparison of the timestamp allows."""
+    if term.operator in (">", ">=", "="):
+        query = replace(query, from_ns=max(log_values.nanoseconds(term.value), query.from_ns or 0))
+    if term.operator in ("<", "<=", "="):
+        upper = log_values.nanoseconds(term.value)
+        query = replace(query, to_ns=upper if query.to_ns is None else min(upper, query.to_ns))
     return query
-
-
-def _job_uids(term: log_filter.Node) -> list[str]:
-    """The uids that a term asks for by equality, alone or as alternatives; empty when it asks otherwise."""
-    alternatives = term.terms if isinstance(term, log_filter.AnyOf) else (term,)
-    found = []
-    for alternative in alternatives:
-        if not isinstance(alternative, log_filter.Comparison):
-            return []
-        if alternative.path != ("labels", "job_uid") or alternative.operator != "=":
-            return []
-        found.append(alternative.value.lower())
-    return found

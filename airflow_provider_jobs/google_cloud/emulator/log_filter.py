@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.backends.gcp_batch.emulator import log_values
 from airflow_provider_jobs.emulator.calls import StatusError
+from airflow_provider_jobs.google_cloud.emulator import log_values
 
 if TYPE_CHECKING:
     from typing import TypeAlias

@@ -1,0 +1,212 @@
+"""Log entries of Cloud Logging: what they say, and how far those of a job have been read. Pure.
+
+A cursor's position is ``{"key", "from_ns", "seen"}``: what the job's entries are told apart by, the time
+from which the next query reads, and the ids of the entries from that time on that were handed out before.
+The next query begins a little before the last line, since entries of several machines do not arrive in
+order of time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pendulum
+from google.cloud.logging_v2.types import LogEntry
+from google.logging.type.log_severity_pb2 import LogSeverity
+from google.protobuf import json_format
+from pydantic import JsonValue
+
+from airflow_provider_jobs.core.models import LogCursor, LogLine
+
+# How far back a read begins again, for entries that arrive late.
+OVERLAP_SECONDS = 10
+# https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list: at most 20,000 characters.
+MAX_FILTER_LENGTH = 18_000
+_OR = " OR "
+
+# A clock that is a little off must not hide a job's first lines.
+_SKEW_NS = 60 * 10**9
+
+Level = Literal["debug", "info", "warning", "error"]
+_LEVELS: tuple[tuple[int, Level], ...] = (
+    (LogSeverity.ERROR, "error"),
+    (LogSeverity.WARNING, "warning"),
+    (LogSeverity.DEBUG + 1, "info"),
+    (LogSeverity.DEBUG, "debug"),
+    (LogSeverity.DEFAULT, "info"),
+)
+
+
+@dataclass
+class Position:
+    """How far the log of one job has been read."""
+
+    key: str
+    from_ns: int
+    seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, cursor: LogCursor, key: str) -> Position:
+        """Return where a cursor stands; a fresh one begins with the job."""
+        told: Any = cursor.position
+        if isinstance(told, dict) and told.get("key") == key:
+            return cls(key, int(told["from_ns"]), set(told["seen"]))
+        return cls(key, int(cursor.handle.submitted_at.timestamp()) * 10**9 - _SKEW_NS)
+
+    def to_json(self) -> JsonValue:
+        """Return what the next cursor carries."""
+        return {"key": self.key, "from_ns": self.from_ns, "seen": [*sorted(self.seen)]}
+
+
+def told_key(cursor: LogCursor) -> str | None:
+    """Return the key that a cursor carries."""
+    told = cursor.position
+    key = told.get("key") if isinstance(told, dict) else None
+    return key if isinstance(key, str) else None
+
+
+def project_of(name: str) -> str:
+    """Return the project of a full name."""
+    return name.split("/")[1]
+
+
+def group_filter(logs: str, positions: Iterable[Position], clause: Callable[[str], str]) -> str:
+    """Return one filter for the next entries of many jobs.
+
+    :param logs: asks for the logs that all of them write
+    :param clause: asks for the entries of one key
+    """
+    return f"{logs} AND ({_OR.join(_entries_of(position, clause) for position in positions)})"
+
+
+def _entries_of(position: Position, clause: Callable[[str], str]) -> str:
+    return f'({clause(position.key)} AND timestamp>="{_rfc3339(position.from_ns)}")'
+
+
+def chunks(
+    logs: str, positions: Sequence[Position], clause: Callable[[str], str]
+) -> Iterator[list[Position]]:
+    """Yield the positions in groups whose filter the service takes."""
+    room = MAX_FILTER_LENGTH - len(group_filter(logs, [], clause))
+    chunk: list[Position] = []
+    length = 0
+    for position in positions:
+        more = len(_entries_of(position, clause)) + len(_OR)
+        if chunk and length + more > room:
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(position)
+        length += more
+    if chunk:
+        yield chunk
+
+
+def entry_key(entry: LogEntry) -> str:
+    """Return what tells an entry from all others of its job: entries of one id and time are the same."""
+    return f"{entry.insert_id}@{time_ns(entry)}"
+
+
+def time_ns(entry: LogEntry) -> int:
+    """Return the entry's own time in nanoseconds."""
+    stamp = LogEntry.pb(entry).timestamp
+    return int(stamp.seconds) * 10**9 + int(stamp.nanos)
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What a query brought for one job.
+
+    :param lines: the lines that were not handed out before, oldest first
+    :param entries: the entries that count as handed out now, those handed out before among them
+    :param held_from_ns: the time of the first part of a long line whose other parts are not there yet
+    """
+
+    lines: tuple[LogLine, ...]
+    entries: tuple[LogEntry, ...]
+    held_from_ns: int | None = None
+
+
+def fresh(position: Position, entries: Sequence[LogEntry], to_line: Callable[[LogEntry], LogLine]) -> Fresh:
+    """Return the new lines of one job; the parts of a line that was too long for one entry are joined.
+
+    https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSplit
+
+    :param entries: every entry that the query brought for this job, oldest first
+    """
+    parts: dict[str, list[LogEntry]] = {}
+    for entry in entries:
+        if entry.split.uid and entry_key(entry) not in position.seen:
+            parts.setdefault(entry.split.uid, []).append(entry)
+    newest_ns = max(map(time_ns, entries), default=0)
+    held = {
+        uid: min(map(time_ns, some))
+        for uid, some in parts.items()
+        if len(some) != max(part.split.total_splits for part in some)
+    }
+    held = {uid: since for uid, since in held.items() if newest_ns - since < OVERLAP_SECONDS * 10**9}
+    lines: list[LogLine] = []
+    for entry in entries:
+        if entry_key(entry) in position.seen or entry.split.uid in held:
+            continue
+        some = parts.get(entry.split.uid, [entry])
+        if entry is some[-1]:
+            text = "".join(text_of(part) for part in sorted(some, key=lambda part: part.split.index))
+            lines.append(to_line(some[0]).model_copy(update={"message": text}))
+    handed = tuple(entry for entry in entries if entry.split.uid not in held)
+    return Fresh(tuple(lines), handed, min(held.values(), default=None))
+
+
+def advance(
+    position: Position, brought: Fresh, *, read_until_ns: int | None, overlap_entries: int
+) -> Position:
+    """Return the position after a query.
+
+    :param read_until_ns: where the query was broken off with more to come, ``None`` where it ended
+    :param overlap_entries: how many entries the next query may bring again
+    """
+    times = [time_ns(entry) for entry in brought.entries]
+    from_ns = position.from_ns
+    if read_until_ns is not None:
+        from_ns = max(from_ns, read_until_ns)
+    elif times:
+        from_ns = max(from_ns, times[-1] - OVERLAP_SECONDS * 10**9)
+        if len(times) > overlap_entries:
+            from_ns = max(from_ns, times[-overlap_entries])
+    if brought.held_from_ns is not None:
+        from_ns = min(from_ns, brought.held_from_ns)
+    seen = {entry_key(entry) for entry, time in zip(brought.entries, times, strict=True) if time >= from_ns}
+    return Position(position.key, from_ns, seen)
+
+
+def timestamp(entry: LogEntry) -> pendulum.DateTime:
+    """Return the entry's own time, to the microsecond."""
+    seconds, rest = divmod(time_ns(entry), 10**9)
+    return pendulum.from_timestamp(seconds).add(microseconds=rest // 1000)
+
+
+def level(entry: LogEntry) -> Level:
+    """Return the level that the entry's severity says."""
+    return next(name for floor, name in _LEVELS if entry.severity >= floor)
+
+
+def is_structured(entry: LogEntry) -> bool:
+    """Return whether the line was JSON."""
+    return bool(LogEntry.pb(entry).HasField("json_payload"))
+
+
+def text_of(entry: LogEntry) -> str:
+    """Return what the entry says; a structured one by its message, or whole where it has none."""
+    payload = LogEntry.pb(entry)
+    if is_structured(entry):
+        said = json_format.MessageToDict(payload.json_payload)
+        message = said.get("message")
+        return message if isinstance(message, str) else json.dumps(said, ensure_ascii=False)
+    return str(payload.text_payload).rstrip("\n")
+
+
+def _rfc3339(ns: int) -> str:
+    seconds, rest = divmod(ns, 10**9)
+    return f"{pendulum.from_timestamp(seconds).format('YYYY-MM-DD[T]HH:mm:ss')}.{rest:09d}Z"

@@ -109,6 +109,17 @@ def _labels(value: Any) -> Any:
     return value
 
 
+def form(pattern: re.Pattern[str], meant: str) -> BeforeValidator:
+    """Return a rule that a text has a form; ``meant`` says what to write instead."""
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(f"{value!r} is refused. Write {meant}")
+        return value
+
+    return BeforeValidator(check)
+
+
 Image = Annotated[str, BeforeValidator(_image)]
 Memory = Annotated[str, BeforeValidator(_memory)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
@@ -158,6 +169,8 @@ def _invalid(error: ValidationError, name: str | None) -> InvalidArgument:
     if first["type"] == "value_error":
         problem, _, remedy = str(first["ctx"]["error"]).partition(". ")
         return InvalidArgument(".".join(path) or problem.split()[0], problem, remedy=remedy)
+    if first["type"] == "missing":
+        return InvalidArgument(".".join(path), "it is not given", remedy="Give it")
     shown = "it" if path[0] in _HIDDEN else repr(first["input"])
     message = first["msg"][0].lower() + first["msg"][1:]
     return InvalidArgument(".".join(path), f"{shown} is refused", remedy=f"The {message}")

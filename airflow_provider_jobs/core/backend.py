@@ -65,7 +65,10 @@ class Backend(Protocol):
         """Remove the service's record of the job. Idempotent; gone is fine."""
 
     def read_logs(self, cursors: Sequence[LogCursor]) -> Sequence[LogPage]:
-        """Return the next lines of every job, grouped into few calls where the service can."""
+        """Return the next lines of every job, in the order of the cursors and in few calls where it can be.
+
+        No two cursors speak of one job.
+        """
 
     def explain(self, handle: JobHandle) -> str | None:
         """Return why the job is not running yet, in words a person can act on, or ``None``."""

@@ -1,4 +1,4 @@
-"""Deep merge for ``native={...}``, the last word of the user on a vendor request."""
+"""Writing a vendor request: without what was not given, and with ``native={...}`` as the last word."""
 
 from __future__ import annotations
 
@@ -19,6 +19,16 @@ def deep_merge(base: Any, over: Any) -> Any:
         longer = base if len(base) > len(over) else over
         return merged + longer[len(merged) :]
     return over
+
+
+def compact(value: Any) -> Any:
+    """Return the value without what was not given, so that the service's own defaults hold."""
+    if isinstance(value, list):
+        return [compact(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    compacted = {name: compact(item) for name, item in value.items()}
+    return {name: item for name, item in compacted.items() if item is not None and item not in ({}, [])}
 
 
 def _is_list_of_dicts(value: Any) -> bool:

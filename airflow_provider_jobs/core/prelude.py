@@ -29,27 +29,38 @@ def input_variables(spec: JobSpec) -> dict[str, str]:
     return variables
 
 
-def wrap(spec: JobSpec, *, index_variable: str, attempt_variable: str = "") -> list[str] | None:
+def wrap(
+    spec: JobSpec, *, index_variable: str, attempt_variable: str = "", first_attempt: int = 0
+) -> list[str] | None:
     """Return the argument list to run, or ``None`` where the image's own entry point is to run.
 
     :param index_variable: the service's variable with the task's number, counted from 0
     :param attempt_variable: the service's variable with the attempt, where it has one
+    :param first_attempt: what that variable says in the first attempt; ``JOB_ATTEMPT`` counts from 0
     """
     if spec.command is None and spec.script is None:
         return None
     if not spec.prelude:
         return list(spec.command) if spec.command is not None else ["/bin/sh", "-c", spec.script or ""]
-    text = _text(spec, index_variable=index_variable, attempt_variable=attempt_variable)
+    attempt = _attempt(attempt_variable, first_attempt)
+    text = _text(spec, index_variable=index_variable, attempt=attempt)
     if spec.script is not None:
         return ["/bin/sh", "-c", f"{text}\n{spec.script}"]
     return ["/bin/sh", "-c", f'{text}\nexec "$@"', "job", *(spec.command or ())]
 
 
-def _text(spec: JobSpec, *, index_variable: str, attempt_variable: str) -> str:
+def _attempt(variable: str, first: int) -> str:
+    """Shell for the number of the attempt, counted from 0."""
+    if not variable:
+        return "0"
+    return f"$((${{{variable}:-{first}}} - {first}))" if first else f"${{{variable}:-0}}"
+
+
+def _text(spec: JobSpec, *, index_variable: str, attempt: str) -> str:
     lines = [f"JOB_INDEX=${{{index_variable}:-0}}"]
     if spec.indexes is not None:
         lines.append(_index_map(spec.indexes))
-    lines.append(f"JOB_ATTEMPT=${{{attempt_variable}:-0}}" if attempt_variable else "JOB_ATTEMPT=0")
+    lines.append(f"JOB_ATTEMPT={attempt}")
     lines.append("export JOB_INDEX JOB_ATTEMPT")
     if spec.inputs is not None:
         lines.append('eval "JOB_INPUT=\\$JOB_INPUT_$JOB_INDEX"; export JOB_INPUT')

@@ -21,6 +21,7 @@ class BackendEntry:
     :param operator: ``module:class`` of its operator
     :param hook: ``module:class`` of its hook
     :param conn_id: the connection that the operator uses unless told otherwise
+    :param conn_types: types of connections that lead to this service and to no other
     :param extra: the extra of this package that brings the vendor's client
     :param needs: importable module to the distribution a person would install
     """
@@ -31,6 +32,7 @@ class BackendEntry:
     operator: str
     hook: str
     conn_id: str
+    conn_types: tuple[str, ...]
     extra: str
     needs: Mapping[str, str]
 
@@ -56,11 +58,66 @@ _ENTRIES = {
             operator=f"{_PACKAGE}.gcp_batch.operator:GcpBatchJobOperator",
             hook=f"{_PACKAGE}.gcp_batch.hook:GcpBatchHook",
             conn_id="google_cloud_default",
+            conn_types=("gcp_batch",),
             extra="gcp",
             needs={
                 "airflow.providers.google": "apache-airflow-providers-google",
                 "google.cloud.batch_v1": "google-cloud-batch",
                 "google.cloud.logging_v2": "google-cloud-logging",
+            },
+        ),
+        BackendEntry(
+            name="cloud_run",
+            title="Cloud Run Jobs",
+            factory=f"{_PACKAGE}.cloud_run.backend:CloudRunBackend",
+            operator=f"{_PACKAGE}.cloud_run.operator:CloudRunJobOperator",
+            hook=f"{_PACKAGE}.cloud_run.hook:CloudRunHook",
+            conn_id="google_cloud_default",
+            conn_types=("cloud_run",),
+            extra="gcp",
+            needs={
+                "airflow.providers.google": "apache-airflow-providers-google",
+                "google.cloud.run_v2": "google-cloud-run",
+                "google.cloud.logging_v2": "google-cloud-logging",
+            },
+        ),
+        BackendEntry(
+            name="aws_batch",
+            title="AWS Batch",
+            factory=f"{_PACKAGE}.aws_batch.backend:AwsBatchBackend",
+            operator=f"{_PACKAGE}.aws_batch.operator:AwsBatchJobOperator",
+            hook=f"{_PACKAGE}.aws_batch.hook:AwsBatchHook",
+            conn_id="aws_default",
+            conn_types=("aws",),
+            extra="aws",
+            needs={"airflow.providers.amazon": "apache-airflow-providers-amazon", "boto3": "boto3"},
+        ),
+        BackendEntry(
+            name="azure_batch",
+            title="Azure Batch",
+            factory=f"{_PACKAGE}.azure_batch.backend:AzureBatchBackend",
+            operator=f"{_PACKAGE}.azure_batch.operator:AzureBatchTaskOperator",
+            hook=f"{_PACKAGE}.azure_batch.hook:AzureBatchHook",
+            conn_id="azure_batch_default",
+            conn_types=("azure_batch",),
+            extra="azure",
+            needs={
+                "airflow.providers.microsoft.azure": "apache-airflow-providers-microsoft-azure",
+                "azure.batch": "azure-batch",
+            },
+        ),
+        BackendEntry(
+            name="kubernetes",
+            title="Kubernetes Jobs",
+            factory=f"{_PACKAGE}.kubernetes.backend:KubernetesBackend",
+            operator=f"{_PACKAGE}.kubernetes.operator:KubernetesJobOperator",
+            hook=f"{_PACKAGE}.kubernetes.hook:KubernetesJobHook",
+            conn_id="kubernetes_default",
+            conn_types=("kubernetes",),
+            extra="kubernetes",
+            needs={
+                "airflow.providers.cncf.kubernetes": "apache-airflow-providers-cncf-kubernetes",
+                "kubernetes": "kubernetes",
             },
         ),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,8 +70,7 @@ class LogReader:
 
     async def _read_all(self, readers: Sequence[Member]) -> _Round:
         done = _Round()
-        for start in range(0, len(readers), _CHUNK):
-            chunk = readers[start : start + _CHUNK]
+        for chunk in _chunks(readers):
             had_ended = [member.has_ended for member in chunk]
             cursors = [member.cursor for member in chunk]
             try:
@@ -80,9 +79,8 @@ class LogReader:
                 done.pause_seconds = self._take_error(error, chunk)
                 return done
             self._backoff.after_success()
-            by_id = {page.native_id: page for page in pages}
-            for member, ended in zip(chunk, had_ended, strict=False):
-                self._hand_over(member, by_id[member.handle.native_id], done, had_ended=ended)
+            for member, page, ended in zip(chunk, pages, had_ended, strict=True):
+                self._hand_over(member, page, done, had_ended=ended)
         return done
 
     @staticmethod
@@ -104,6 +102,20 @@ class LogReader:
             for member in readers:
                 member.tell(LogTrouble(error))
         return seconds
+
+
+def _chunks(readers: Sequence[Member]) -> Iterator[Sequence[Member]]:
+    """Yield the members in chunks of which none has a job twice: two may wait for one, each at its place."""
+    waves: list[dict[str, Member]] = []
+    for member in readers:
+        native_id = member.handle.native_id
+        wave = next((wave for wave in waves if native_id not in wave), None)
+        if wave is None:
+            waves.append(wave := {})
+        wave[native_id] = member
+    for wave in waves:
+        members = list(wave.values())
+        yield from (members[start : start + _CHUNK] for start in range(0, len(members), _CHUNK))
 
 
 def _read(cursors: Sequence[LogCursor], backend: Backend) -> Sequence[LogPage]:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import AmbiguousError
 from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.models import JobHandle, JobReport
+from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.core.wire import Wire
@@ -27,6 +27,7 @@ _AMBIGUOUS_TRIES = 3
 class SubmissionRecord(Wire):
     """What is remembered of a task instance's submission from try to try.
 
+    :param ref: where it was sent
     :param generation: changes when a user clears the task, and only then
     :param phase: ``intent`` before the service was asked, ``submitted`` with a handle, ``ended``
         once the task has reported a failure of this job
@@ -34,6 +35,7 @@ class SubmissionRecord(Wire):
 
     version: Literal[1] = 1
     key: JobKey
+    ref: BackendRef | None = None
     fingerprint: str
     try_number: int
     generation: int
@@ -129,6 +131,7 @@ class Submitter:
                 self._is_ours(None, found, spec, claim)
         intent = SubmissionRecord(
             key=key,
+            ref=self._backend.ref,
             fingerprint=spec.fingerprint,
             try_number=claim.try_number,
             generation=claim.generation,
@@ -139,13 +142,19 @@ class Submitter:
         store.save(intent.model_copy(update={"phase": "submitted", "handle": handle}))
         return Submission(handle, attempt=key.attempt, adopted=adopted, notes=tuple(self._notes))
 
-    def _without_record(self, spec: JobSpec, claim: Claim) -> Submission:
+    def find_running(self, claim: Claim) -> Submission | None:
+        """Return the job of an earlier try that still runs and nobody is cancelling, or ``None``."""
         for earlier in range(claim.try_number - 1, 0, -1):
             key = claim.key.model_copy(update={"attempt": earlier})
             found = self._look(key)
             if found and found.is_active and not found.report.cancelling:
-                self._notes.append(f"Job {found.handle.name} of try {earlier} still runs; taking it over")
-                return Submission(found.handle, attempt=earlier, adopted=True, notes=tuple(self._notes))
+                note = f"Job {found.handle.name} of try {earlier} still runs; taking it over"
+                return Submission(found.handle, attempt=earlier, adopted=True, notes=(note,))
+        return None
+
+    def _without_record(self, spec: JobSpec, claim: Claim) -> Submission:
+        if running := self.find_running(claim):
+            return running
         key = claim.key.model_copy(update={"attempt": claim.try_number})
         return Submission(
             self._submit(spec, key), attempt=key.attempt, adopted=False, notes=tuple(self._notes)

@@ -46,6 +46,21 @@ def is_success(outcome: JobOutcome, fail_when: FailWhen = "any") -> bool:
     return share < (1.0 if fail_when == "all" else float(fail_when))
 
 
+def found_no_room(outcome: JobOutcome) -> str | None:
+    """Return why the job may find room in another place, or ``None`` where it has none to look for.
+
+    Nothing of it may be running any more, and nothing of it may have run.
+    """
+    if outcome.state not in (JobState.CANCELLED, JobState.FAILED):
+        return None
+    if outcome.cancelled_for == "queue_timeout":
+        return "it did not start before queue_timeout and was cancelled"
+    lacks_room = any(failure.kind is FailureKind.CAPACITY for failure in outcome.failures)
+    if lacks_room and outcome.started_at is None and not outcome.cancelled_for:
+        return "it ended for want of capacity before it had started"
+    return None
+
+
 def with_failure(outcome: JobOutcome) -> JobOutcome:
     """Return the outcome with at least one failure in front that says why the task fails."""
     if outcome.cancelled_for:

@@ -119,7 +119,7 @@ class _Wait:
                 return
             if isinstance(update, LogPage):
                 is_read = True
-                last_news = self.now() if update.lines else last_news
+                last_news = self.now() if update.lines or update.more else last_news
 
     async def _explain(self) -> None:
         """Say why the job does not start, once for each reason."""

@@ -9,9 +9,11 @@ from typing import Any
 
 from airflow_provider_jobs.core.registry import backends, load
 
+_PORTABLE = "airflow_provider_jobs.operators.container:ContainerJobOperator"
+
 
 def _paths() -> dict[str, str]:
-    return {entry.operator.partition(":")[2]: entry.operator for entry in backends()}
+    return {path.partition(":")[2]: path for path in (_PORTABLE, *(entry.operator for entry in backends()))}
 
 
 def __getattr__(name: str) -> Any:

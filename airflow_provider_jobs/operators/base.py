@@ -1,338 +1,83 @@
-"""What every job operator does: check arguments, submit once, defer, and end as the job ended.
+"""What the operators of the services share: where a service's own arguments are named and checked.
 
-A backend's operator adds the vendor's own arguments and nothing else. No vendor package is imported
-here, and no call to a service is made while a DAG is parsed.
+A backend's operator adds the vendor's own arguments and nothing else.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
-from pydantic import BaseModel
-
-from airflow_provider_jobs.core.arguments import build_model, check_argument
-from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
-from airflow_provider_jobs.core.registry import backend_entry, open_backend
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
-from airflow_provider_jobs.engine.clock import utc_now
-from airflow_provider_jobs.engine.group import PollGroups
-from airflow_provider_jobs.engine.plan import EXPLAIN_AFTER_SECONDS, WaitPlan
-from airflow_provider_jobs.engine.submission import Claim, Submitter
-from airflow_provider_jobs.engine.verdict import check_fail_when, is_success, with_failure
-from airflow_provider_jobs.engine.waiting import wait_for_job
-from airflow_provider_jobs.exceptions import job_exception
-from airflow_provider_jobs.operators.ending import default_deferrable, needs_worker
-from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
-from airflow_provider_jobs.operators.records import task_state_records
-from airflow_provider_jobs.operators.templates import holds_template
-from airflow_provider_jobs.triggers.job import ON_KILL_SECONDS, JobTrigger, success_xcoms
-from airflow_provider_jobs.triggers.task_log import TaskLog
-
-SPEC_FIELDS = (
-    "image",
-    "command",
-    "script",
-    "env",
-    "secrets",
-    "input",
-    "inputs",
-    "cpu",
-    "memory",
-    "gpu",
-    "array_size",
-    "parallelism",
-    "max_run_seconds",
-    "spot",
-    "labels",
-    "prelude",
-    "native",
+from airflow_provider_jobs.engine.targets import Target
+from airflow_provider_jobs.operators.arguments import (
+    SPEC_FIELDS,
+    JobModels,
+    check_delete_after,
+    check_job,
+    with_time_limit,
+    write_ref,
+    write_spec,
 )
-_CHOICES = {
-    "on_kill": ("cancel", "leave"),
-    "delete_after": ("never", "success", "always"),
-    "log_indexes": ("all", "failed"),
-}
+from airflow_provider_jobs.operators.task import JobTask
 
 
-class JobOperator(BaseOperator):
-    """Runs one container job, or one array of them, as a task.
+class JobOperator(JobTask):
+    """Runs one container job, or one array of them, on one service.
 
-    The task submits the job once, whatever dies in between, and defers. While it waits, its log shows
-    the job's lines. It ends as the job ended; killing it cancels the job.
+    The last line of a subclass's ``__init__`` calls :meth:`check_arguments`.
 
-    :param image: the container image
-    :param command: the words to run in it
-    :param script: a shell text to run in it, instead of ``command``
-    :param env: plain variables
-    :param secrets: name of a variable to a reference to a secret, in the vendor's form
-    :param input: any JSON, arrives as ``JOB_INPUT``
-    :param inputs: one JSON value per index, arrives as that index's ``JOB_INPUT``
-    :param cpu: processors of one index, 2 or 0.5
-    :param memory: memory of one index, ``"4Gi"`` or ``"512Mi"``
-    :param gpu: accelerators of one index, a count or ``{"type": ..., "count": ...}``
-    :param array_size: how many indexes the job has
-    :param parallelism: how many of them run at once
-    :param max_run_seconds: the limit that the service enforces per index; ``execution_timeout`` if not given
-    :param queue_timeout: how long the job may take to start
-    :param spot: whether cheaper machines that can be taken away may be used
-    :param labels: labels of the remote job, beside ours
-    :param prelude: whether a few lines of shell may stand in front of the command, which set
-        ``JOB_INDEX``, ``JOB_ATTEMPT`` and ``JOB_INPUT``; switch it off for an image without a shell
-    :param native: deep-merged last into the vendor's request
-    :param deferrable: wait in the triggerer instead of in a worker
-    :param poll_interval: seconds between two looks at the job; adapts to its age if not given
-    :param stream_logs: show the job's lines in the task's log as they come
-    :param log_indexes: whose lines to show: ``"all"``, ``"failed"`` or a list
-    :param log_tail_on_failure: how many last lines of a failed index stand in the exception
-    :param on_kill: ``"cancel"`` or ``"leave"`` the job when the task is killed or times out
-    :param delete_after: remove the remote record: ``"never"``, after ``"success"``, ``"always"``
-    :param fail_when: fail on ``"any"`` failed index, when ``"all"`` failed, or from a fraction of them on
-    :param explain_after: how long a job may wait before the log says why
+    :cvar backend: the registered name of the service
+    :cvar conn_id_field: the argument that names the connection
+    :cvar scope_fields: the arguments that say where a job runs and as whom the service is called
+    :cvar option_fields: the vendor's own arguments
+    :cvar least_run_seconds: the shortest limit per index that the service takes
+    :cvar keeps_records: why the service's records of jobs cannot be deleted, where that is so
     """
 
     backend: ClassVar[str]
     conn_id_field: ClassVar[str]
     scope_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = ()
-    template_fields: Sequence[str] = SPEC_FIELDS
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "env": "json",
-        "command": "json",
-        "script": "bash",
-        "input": "json",
-        "inputs": "json",
-        "native": "json",
-    }
-    operator_extra_links = (ConsoleLink(), LogsLink())
-    ui_color = "#e6f0fa"
-
-    def __init__(  # noqa: PLR0913 - the words all five services share
-        self,
-        *,
-        image: str | None = None,
-        command: Sequence[str] | None = None,
-        script: str | None = None,
-        env: Mapping[str, str] | None = None,
-        secrets: Mapping[str, str] | None = None,
-        input: Any = None,  # noqa: A002 - the public name
-        inputs: Sequence[Any] | None = None,
-        cpu: float | None = None,
-        memory: str | None = None,
-        gpu: int | Mapping[str, Any] | None = None,
-        array_size: int = 1,
-        parallelism: int | None = None,
-        max_run_seconds: int | None = None,
-        queue_timeout: timedelta | None = None,
-        spot: bool = False,
-        labels: Mapping[str, str] | None = None,
-        prelude: bool = True,
-        native: Mapping[str, Any] | None = None,
-        deferrable: bool | None = None,
-        poll_interval: float | None = None,
-        stream_logs: bool = True,
-        log_indexes: str | Sequence[int] = "all",
-        log_tail_on_failure: int = 20,
-        on_kill: str = "cancel",
-        delete_after: str = "never",
-        fail_when: str | float = "any",
-        explain_after: timedelta = timedelta(seconds=EXPLAIN_AFTER_SECONDS),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.image = image
-        self.command = command
-        self.script = script
-        self.env = env or {}
-        self.secrets = secrets or {}
-        self.input = input
-        self.inputs = inputs
-        self.cpu = cpu
-        self.memory = memory
-        self.gpu = gpu
-        self.array_size = array_size
-        self.parallelism = parallelism
-        self.max_run_seconds = max_run_seconds
-        self.queue_timeout = queue_timeout
-        self.spot = spot
-        self.labels = labels or {}
-        self.prelude = prelude
-        self.native = native or {}
-        self.deferrable = default_deferrable() if deferrable is None else deferrable
-        self.poll_interval = poll_interval
-        self.stream_logs = stream_logs
-        self.log_indexes = log_indexes
-        self.log_tail_on_failure = log_tail_on_failure
-        self.on_kill_action = on_kill
-        self.delete_after = delete_after
-        self.fail_when = fail_when
-        self.explain_after = explain_after
-        self.job_handle: JobHandle | None = None
-
-    # What a backend's operator adds
+    least_run_seconds: ClassVar[int] = 1
+    keeps_records: ClassVar[str | None] = None
 
     @classmethod
-    def options_model(cls) -> type[BaseModel] | None:
-        """Return the model of the vendor's own arguments; imported here so that DAGs parse quickly."""
-        return None
+    def models(cls) -> JobModels:
+        """Return what the service asks of the arguments; imported here so that DAGs parse quickly."""
+        raise NotImplementedError
 
-    def check_arguments(self) -> None:
-        """Check what can be known at DAG parse; the last line of a backend operator's ``__init__``.
+    @classmethod
+    def check_spec(cls, spec: JobSpec) -> None:
+        """Check what only shows when portable and vendor's arguments are seen together.
+
+        Called at DAG parse where nothing is a template, and again before the job is submitted. Calls no
+        service and imports no vendor package.
 
         :raises InvalidArgument: names the argument, the value and the remedy
         """
-        self._check_choices()
-        spec = {name: getattr(self, name) for name in SPEC_FIELDS}
-        self._check_model(JobSpec, spec)
-        if model := self.options_model():
-            self._check_model(model, {name: getattr(self, name) for name in self.option_fields})
-        for name in self.scope_fields:
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str) and not holds_template(value):
-                raise InvalidArgument(name, f"{value!r} is not text", remedy="Write it as text")
 
-    def _check_model(self, model: type[BaseModel], values: Mapping[str, Any]) -> None:
-        """Check every value that holds no template, and all together where none of them does."""
-        given = {name: value for name, value in values.items() if value is not None}
-        literal = {name: value for name, value in given.items() if not holds_template(value)}
-        for name, value in literal.items():
-            check_argument(model, name, value)
-        if len(literal) == len(given):
-            build_model(model, literal)
+    def check_arguments(self) -> None:
+        """Check what can be known at DAG parse.
 
-    def _check_choices(self) -> None:
-        written = {
-            "on_kill": self.on_kill_action,
-            "delete_after": self.delete_after,
-            "log_indexes": self.log_indexes if isinstance(self.log_indexes, str) else "all",
-        }
-        for name, value in written.items():
-            if value not in _CHOICES[name]:
-                choices = ", ".join(map(repr, _CHOICES[name]))
-                raise InvalidArgument(name, f"{value!r} is refused", remedy=f"Write one of {choices}")
-        check_fail_when(self.fail_when)
-        if self.poll_interval is not None and not self.poll_interval > 0:
-            raise InvalidArgument(
-                "poll_interval", f"{self.poll_interval!r} is refused", remedy="Write seconds above 0"
-            )
-
-    # The task
-
-    def execute(self, context: Any) -> Any:
-        """Submit the job, or find the one that is there, and wait for it."""
-        spec, ref = self._spec(), self._ref()
-        backend = open_backend(ref)
-        records = task_state_records(context)
-        log = TaskLog()
-        submission = Submitter(backend, records).submit_once(spec, self._claim(context))
-        self.job_handle = handle = submission.handle
-        for sentence in submission.notes:
-            log.note(sentence)
-        log.note(f"Job {handle.native_id} {'is followed' if submission.adopted else 'was submitted'}")
-        if handle.console_url:
-            log.note(f"Console: {handle.console_url}")
-        plan = self._plan(handle, attempts=submission.attempt)
-        if not self.deferrable:
-            return self._finish(asyncio.run(wait_for_job(plan, PollGroups(), log)), context)
-        reason = needs_worker(self)
-        self.log.debug("Success ends %s", f"on a worker: {reason}" if reason else "in the triggerer")
-        self.defer(
-            trigger=JobTrigger(
-                plan=plan.to_json(),
-                ends_success=reason is None,
-                pushes_xcom=bool(self.do_xcom_push),
-            ),
-            method_name="execute_complete",
-        )
-        return None
-
-    def execute_complete(self, context: Any, event: Mapping[str, Any]) -> Any:
-        """End the task as the trigger saw the job end.
-
-        :raises JobFailed: the job did not succeed; the subclass says why
+        :raises InvalidArgument: names the argument, the value and the remedy
         """
-        return self._finish(JobOutcome.from_json(event["outcome"]), context)
-
-    def on_kill(self) -> None:
-        """Cancel the job that this worker has submitted."""
-        handle = self.job_handle
-        if handle is None or self.on_kill_action == "leave":
-            return
-        self.log.info("The task was killed; cancelling job %s", handle.native_id)
-        try:
-            cancel_job_now(open_backend, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
-        except CancelNotConfirmed as error:
-            self.log.warning("%s", error)
-
-    def _finish(self, outcome: JobOutcome, context: Any) -> Any:
-        self.job_handle = outcome.handle
-        success = is_success(outcome, self.fail_when)  # type: ignore[arg-type]
-        if not success:
-            outcome = with_failure(outcome)
-        xcoms = success_xcoms(outcome)
-        if self.do_xcom_push:
-            context["ti"].xcom_push(key="job", value=xcoms["job"])
-        if success:
-            return xcoms.get("return_value")
-        if outcome.state.is_terminal and (records := task_state_records(context)):
-            records.mark_ended()
-        raise job_exception(outcome, may_fail_at_once=self.retry_policy is None)
-
-    # What is submitted
-
-    def _spec(self) -> JobSpec:
-        values = {name: getattr(self, name) for name in SPEC_FIELDS}
-        if values["max_run_seconds"] is None and self.execution_timeout:
-            values["max_run_seconds"] = max(1, int(self.execution_timeout.total_seconds()))
-        options = {name: getattr(self, name) for name in self.option_fields}
-        options = {name: value for name, value in options.items() if value is not None}
-        if model := self.options_model():
-            options = build_model(model, options).model_dump(mode="json", exclude_defaults=True)
-        given = {name: value for name, value in values.items() if value is not None}
-        return build_model(JobSpec, {**given, "options": options})
-
-    def _ref(self) -> BackendRef:
-        backend_entry(self.backend).check_installed()
-        scope = {name: getattr(self, name) for name in self.scope_fields}
-        return BackendRef(
-            backend=self.backend,
-            conn_id=getattr(self, self.conn_id_field),
-            scope={name: value for name, value in scope.items() if value},
+        self.check_choices()
+        check_delete_after(type(self), self.delete_after)
+        check_job(
+            type(self),
+            spec=self._values(SPEC_FIELDS),
+            options=self._values(self.option_fields),
+            scope=self._values(self.scope_fields),
         )
 
-    def _claim(self, context: Any) -> Claim:
-        ti = context["ti"]
-        key = JobKey(
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-            deployment=conf.get("airflow_provider_jobs", "deployment", fallback=""),
+    def resolve_targets(self) -> list[Target]:
+        """Return the one service, with the job as it is submitted there."""
+        values = with_time_limit(
+            type(self), self._values(SPEC_FIELDS), execution_timeout=self.execution_timeout
         )
-        # Clearing a task raises its max_tries, a retry does not.
-        return Claim(key=key, try_number=ti.try_number, generation=ti.max_tries)
+        spec = write_spec(type(self), spec=values, options=self._values(self.option_fields))
+        conn_id = getattr(self, self.conn_id_field)
+        return [Target(spec, write_ref(type(self), conn_id=conn_id, scope=self._values(self.scope_fields)))]
 
-    def _plan(self, handle: JobHandle, *, attempts: int) -> WaitPlan:
-        start = utc_now()
-        shown = self.log_indexes if isinstance(self.log_indexes, str) else tuple(self.log_indexes)
-        values = {
-            "handle": handle,
-            "attempts": attempts,
-            "deferred_at": start,
-            "execution_deadline": start + self.execution_timeout if self.execution_timeout else None,
-            "queue_deadline": start + self.queue_timeout if self.queue_timeout else None,
-            "log_indexes": shown if self.stream_logs else "none",
-            "log_tail": self.log_tail_on_failure,
-            "poll_seconds": self.poll_interval,
-            "explain_after_seconds": self.explain_after.total_seconds(),
-            "on_kill": self.on_kill_action,
-            "delete_after": self.delete_after,
-            "fail_when": self.fail_when,
-        }
-        return build_model(WaitPlan, values)
+    def _values(self, names: tuple[str, ...]) -> dict[str, object]:
+        return {name: getattr(self, name) for name in names}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.subjects import SUBJECTS, World
+from airflow_provider_jobs.core.registry import backends
+from tests.contract.world import World
 
 
-@pytest.fixture(scope="session", params=SUBJECTS, ids=lambda subject: subject.name)
+@pytest.fixture(scope="session", params=["fake", *(entry.name for entry in backends())])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     """Yield one backend with its service."""
-    with request.param.start() as started:
+    with importlib.import_module(f"tests.contract.subjects.{request.param}").world() as started:
         yield started

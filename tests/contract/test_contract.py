@@ -12,9 +12,8 @@ import pytest
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.failures import FailureKind
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine
-from airflow_provider_jobs.core.registry import backends
 from airflow_provider_jobs.core.states import JobState
-from tests.contract.subjects import FAULTS, PATIENCE_SECONDS, SUBJECTS, Work, World
+from tests.contract.world import FAULTS, PATIENCE_SECONDS, Work, World
 
 
 def read_all(world: World, handle: JobHandle, *, lines: int) -> list[LogLine]:
@@ -37,17 +36,13 @@ def messages_by_index(lines: list[LogLine]) -> dict[int | None, list[str]]:
     return messages
 
 
-def test_every_registered_backend_is_under_contract() -> None:
-    assert {entry.name for entry in backends()} <= {subject.name for subject in SUBJECTS}
-
-
 class TestSubmitting:
     def test_a_handle_names_the_job_and_where_to_look(self, world: World) -> None:
         handle = world.submit(Work(size=3))
-        assert handle.native_id.endswith(handle.name)
+        assert handle.native_id
+        assert handle.name
         assert handle.size == 3
-        assert handle.console_url
-        assert handle.console_url.startswith("https://")
+        assert handle.console_url is None or handle.console_url.startswith("https://")
 
     def test_the_same_key_gives_the_same_job(self, world: World) -> None:
         key, spec = world.key(), world.write_spec(Work(size=2))
@@ -223,6 +218,9 @@ class TestDeleting:
         world.end(handle)
         for _ in range(3):
             world.backend.delete(handle)
+        if not world.deletes:
+            assert world.backend.find(key) == handle
+            return
         world.reports_until(handle, lambda report: not report.found)
         assert world.backend.find(key) is None
         world.backend.delete(handle)
@@ -251,6 +249,9 @@ class TestErrors:
             "delete": lambda: world.backend.delete(handle),
             "read_logs": lambda: world.backend.read_logs([LogCursor(handle=handle)]),
         }
+        if method == "delete" and not world.deletes:
+            assert calls[method]() is None
+            return
         # A service that is away may have heard a request that changes something.
         ambiguous = kind == "unavailable" and method in ("cancel", "delete")
         world.fault(method, kind)

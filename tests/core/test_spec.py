@@ -55,6 +55,18 @@ def test_the_attempt_of_the_service_is_told() -> None:
     assert inside(JobSpec(image="busybox", script=SHOW), task=0, attempt=2) == "0|1|2|"
 
 
+@pytest.mark.parametrize(("told", "shown"), [("1", "0"), ("3", "2"), (None, "0")])
+def test_attempts_are_counted_from_zero_whatever_the_service_begins_with(
+    told: str | None, shown: str
+) -> None:
+    spec = JobSpec(image="busybox", script="echo $JOB_ATTEMPT")
+    argv = wrap(spec, index_variable="TASK", attempt_variable="TRY", first_attempt=1)
+    assert argv
+    env = {"PATH": "/usr/bin:/bin", **({"TRY": told} if told else {})}
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=10)
+    assert done.stdout.strip() == shown
+
+
 def test_without_prelude_and_without_command_nothing_stands_in_front() -> None:
     assert wrap(JobSpec(image="x", command=("run",), prelude=False), index_variable="TASK") == ["run"]
     assert wrap(JobSpec(image="x"), index_variable="TASK") is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from airflow_provider_jobs.core.errors import (
     UnavailableError,
 )
 from airflow_provider_jobs.core.failures import FailureKind
-from airflow_provider_jobs.core.models import JobOutcome
+from airflow_provider_jobs.core.models import JobOutcome, LogCursor, LogPage
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.poller import PERMANENT_TRIES
@@ -90,6 +92,39 @@ def test_lines_that_come_after_the_end_are_waited_for() -> None:
 
     assert run(main()).state is SUCCEEDED
     assert [line.message for line in heard.lines] == ["late 3", "late 7"]
+
+
+def test_a_service_that_says_that_there_is_more_is_waited_for_too() -> None:
+    fake, heard = new_fake(), Heard()
+    read, pages = fake.read_logs, itertools.count()
+
+    def slowly(cursors: Sequence[LogCursor]) -> Sequence[LogPage]:
+        """Bring lines only with the tenth page; each before it says that there is more."""
+        if next(pages) < 9:
+            return [LogPage(native_id=cursor.handle.native_id, more=True) for cursor in cursors]
+        return read(cursors)
+
+    fake.read_logs = slowly  # type: ignore[method-assign]
+
+    async def main() -> JobOutcome:
+        handle = submitted(fake)
+        fake.write(handle, "the last line")
+        return await wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard)
+
+    assert run(main()).state is SUCCEEDED
+    assert [line.message for line in heard.lines] == ["the last line"]
+
+
+def test_two_that_wait_for_one_job_hear_every_line_once_each() -> None:
+    fake, both = new_fake(), (Heard(), Heard())
+    plan = WaitPlan(handle=submitted(fake, **fake_spec(lines=["one", "two", "three"])))
+
+    async def main() -> None:
+        groups = groups_on(fake)
+        await asyncio.gather(*(wait_for_job(plan, groups, heard) for heard in both))
+
+    run(main())
+    assert [[line.message for line in heard.lines] for heard in both] == [["one", "two", "three"]] * 2
 
 
 def test_a_log_that_never_goes_quiet_is_waited_for_only_within_the_bound() -> None:

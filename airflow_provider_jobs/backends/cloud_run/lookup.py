@@ -1,0 +1,135 @@
+"""Many executions by their handles in few calls, the one of a key, and the tasks that failed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import pendulum
+from google.cloud.run_v2 import Execution, Task
+
+from airflow_provider_jobs.backends.cloud_run import mapping, request
+from airflow_provider_jobs.backends.cloud_run.hook import CloudRunHook
+from airflow_provider_jobs.core.errors import NotFound
+from airflow_provider_jobs.core.failures import Failure
+from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.google_cloud.listing import Calls, Listing, Masked
+from airflow_provider_jobs.google_cloud.messages import moment
+from airflow_provider_jobs.google_cloud.paging import Page, all_pages
+
+MAX_DETAILED_FAILURES = 10
+# The service keeps the last 1,000 executions of a job: https://cloud.google.com/run/docs/execute/jobs
+MAX_SEARCHED = 1000
+
+# What was asked for is not wanted back: its variables can be as many as a thousand.
+_FIELDS = (
+    "name",
+    "createTime",
+    "startTime",
+    "completionTime",
+    "conditions",
+    "taskCount",
+    "runningCount",
+    "succeededCount",
+    "failedCount",
+    "cancelledCount",
+)
+_SEARCH_FIELDS = ("name", "createTime", "deleteTime", "taskCount", "template.containers.env")
+_TASK_FIELDS = ("name", "index", "conditions", "lastAttemptResult")
+
+
+class ExecutionLookup:
+    """Asks for executions."""
+
+    def __init__(self, hook: CloudRunHook) -> None:
+        self._hook = hook
+        self._masked = Masked()
+        self._listing = Listing(
+            Calls(
+                get=lambda name, fields: hook.get_execution(name, fields=fields),
+                page=self._page,
+                get_fields=",".join(_FIELDS),
+                page_fields=_of_page("executions", _FIELDS),
+            ),
+            self._masked,
+        )
+
+    def executions(self, handles: Sequence[JobHandle]) -> dict[str, Execution]:
+        """Return the executions that exist, by native id, with conditions, counts and times."""
+        by_region: dict[str, dict[str, pendulum.DateTime]] = defaultdict(dict)
+        for handle in handles:
+            by_region[_region_of(handle.native_id)][handle.native_id] = handle.submitted_at
+        found: dict[str, Execution] = {}
+        for region, wanted in by_region.items():
+            jobs = {name.partition("/executions/")[0] for name in wanted}
+            found.update(self._listing.find(jobs.pop() if len(jobs) == 1 else f"{region}/jobs/-", wanted))
+        return found
+
+    def of_key(self, job_name: str, key: JobKey) -> Execution | None:
+        """Return the execution of a job that was made under a key, or ``None``.
+
+        One that is being deleted is none. Of several the one that came first counts. The service documents
+        no order of its list; only where it is seen to begin with the newest, the search ends after as many
+        as the service keeps.
+
+        :param job_name: the full name of the job; one that does not exist has no executions
+        """
+        found: list[Execution] = []
+        token, looked_at = "", 0
+        while True:
+            try:
+                page = self._search_page(job_name, token)
+            except NotFound:
+                return None
+            found += (each for each in page.items if request.is_of(each, key) and not each.delete_time)
+            looked_at += len(page.items)
+            token = page.next_token
+            if not token or (looked_at >= MAX_SEARCHED and _is_newest_first(page)):
+                break
+        return min(found, key=lambda each: moment(each.create_time), default=None)
+
+    def failures(
+        self, handle: JobHandle, execution: Execution
+    ) -> tuple[tuple[Failure, ...], tuple[int, ...]]:
+        """Return the first failures of an execution that failed, and every index that did not succeed."""
+        details: list[Failure] = []
+        missing = set(range(handle.size))
+        for task in all_pages(lambda token: self._task_page(handle.native_id, token)):
+            if mapping.has_succeeded(task):
+                missing.discard(task.index)
+            elif mapping.has_failed(task) and len(details) < MAX_DETAILED_FAILURES:
+                details.append(mapping.task_failure(task, handle))
+        if not details:
+            details = [mapping.job_failure(execution, handle)]
+        ordered = sorted(details, key=lambda failure: -1 if failure.index is None else failure.index)
+        return tuple(ordered), tuple(sorted(map(handle.original_index, missing)))
+
+    def _page(self, parent: str, size: int, token: str, fields: str | None) -> Page[Execution]:
+        return self._hook.list_executions_page(parent, page_size=size, page_token=token, fields=fields)
+
+    def _search_page(self, job_name: str, token: str) -> Page[Execution]:
+        return self._masked.ask(
+            lambda fields: self._hook.list_executions_page(job_name, page_token=token, fields=fields),
+            _of_page("executions", _SEARCH_FIELDS),
+        )
+
+    def _task_page(self, name: str, token: str) -> Page[Task]:
+        return self._masked.ask(
+            lambda fields: self._hook.list_tasks_page(name, page_token=token, fields=fields),
+            _of_page("tasks", _TASK_FIELDS),
+        )
+
+
+def _of_page(name: str, fields: Sequence[str]) -> str:
+    return ",".join([*(f"{name}.{field}" for field in fields), "nextPageToken"])
+
+
+def _is_newest_first(page: Page[Execution]) -> bool:
+    times = [moment(each.create_time) for each in page.items]
+    return bool(times) and times[0] >= times[-1]
+
+
+def _region_of(name: str) -> str:
+    """Return the name of the project's region."""
+    return name.partition("/jobs/")[0]

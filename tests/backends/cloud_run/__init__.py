@@ -1,0 +1,1 @@
+"""The Cloud Run backend: its pure modules by tables, its calls against a local cloud."""

@@ -1,0 +1,146 @@
+"""DescribeJobs, ListJobs, CancelJob, TerminateJob and the two that do so for many.
+
+It exists to answer these as Batch does. It must not make jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_jobs.backends.aws_batch.emulator import paging
+from airflow_provider_jobs.backends.aws_batch.emulator.descriptions import Describer
+from airflow_provider_jobs.backends.aws_batch.emulator.errors import refused, rejected
+from airflow_provider_jobs.backends.aws_batch.emulator.lifecycle import Lifecycle
+from airflow_provider_jobs.backends.aws_batch.emulator.names import split_id
+from airflow_provider_jobs.backends.aws_batch.emulator.queues_api import find_queue
+from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord, Kind, Stop
+from airflow_provider_jobs.backends.aws_batch.emulator.wire import Parameters
+from airflow_provider_jobs.backends.aws_batch.emulator.worlds import World
+
+MAX_DESCRIBED = 100
+MAX_STOPPED = 50
+MAX_REASON = 1024
+#: "When --job-status is used, Batch returns up to 1000 values. When --filters is used, up to 100 values."
+_PAGE, _FILTERED_PAGE = 1000, 100
+
+Entry = tuple[JobRecord, int | None]
+
+
+class Jobs:
+    """Reads and stops jobs."""
+
+    def __init__(self, *, describer: Describer, lifecycle: Lifecycle) -> None:
+        self._describer = describer
+        self._lifecycle = lifecycle
+
+    async def describe(self, world: World, asked: Parameters) -> dict[str, Any]:
+        """Up to 100 jobs; ids that are not known are left out."""
+        wanted = asked["jobs"]
+        if len(wanted) > MAX_DESCRIBED:
+            raise refused(f"Maximum number of jobs supported is  {MAX_DESCRIBED}")
+        shown = []
+        for reference in dict.fromkeys(wanted):
+            job_id = world.place.short(reference, "job")
+            record = world.job(job_id) if job_id else None
+            if job_id is not None and record is not None:
+                shown.append(self._describer.detail(record, record.index_in(job_id)))
+        return {"jobs": shown}
+
+    async def list_jobs(self, world: World, asked: Parameters) -> dict[str, Any]:
+        """Jobs of a queue, children of an array or nodes of a job; the latest first, RUNNING unless told."""
+        entries = self._entries(world, asked)
+        filters = asked.get("filters", [])
+        if len(filters) > 1:
+            raise refused("Only one filter can be used at a time")
+        wanted = asked.get("jobStatus", "RUNNING")
+        if filters:
+            matches = _matcher(filters[0])
+            entries = [entry for entry in entries if matches(entry[0])]
+            wanted = asked.get("jobStatus") if filters[0].get("name") == "SHARE_IDENTIFIER" else None
+        found = [entry for entry in entries if wanted in (None, _status(entry))]
+        most = _FILTERED_PAGE if filters else _PAGE
+        size = min(asked.get("maxResults") or most, most)
+        context = {key: asked[key] for key in sorted(asked) if key not in ("nextToken", "maxResults")}
+        page, token = paging.page(found, size=size, token=asked.get("nextToken"), context=context)
+        shown = [self._describer.summary(*entry, filtered=bool(filters)) for entry in page]
+        return {"jobSummaryList": shown, "nextToken": token}
+
+    def _entries(self, world: World, asked: Parameters) -> list[Entry]:
+        given = [name for name in ("jobQueue", "arrayJobId", "multiNodeJobId") if name in asked]
+        if len(given) != 1:
+            raise refused("Exactly one of jobQueue, arrayJobId, multiNodeJobId must be provided")
+        if given == ["jobQueue"]:
+            queue = find_queue(world, asked["jobQueue"])
+            if queue is None:
+                raise rejected(f"JobQueue {asked['jobQueue']} not found.")
+            return [(record, None) for record in reversed(world.jobs()) if record.queue is queue]
+        job_id = asked[given[0]]
+        kind = Kind.ARRAY if given == ["arrayJobId"] else Kind.NODES
+        record = world.job(job_id)
+        if record is None or split_id(job_id)[1] is not None or record.kind is not kind:
+            return []
+        return [(record, index) for index in range(record.size)]
+
+    async def cancel(self, world: World, asked: Parameters) -> dict[str, Any]:
+        self._stop(world, asked["jobId"], asked["reason"], terminated=False)
+        return {}
+
+    async def terminate(self, world: World, asked: Parameters) -> dict[str, Any]:
+        self._stop(world, asked["jobId"], asked["reason"], terminated=True)
+        return {}
+
+    async def cancel_many(self, world: World, asked: Parameters) -> dict[str, Any]:
+        return self._stop_many(world, asked, terminated=False)
+
+    async def terminate_many(self, world: World, asked: Parameters) -> dict[str, Any]:
+        return self._stop_many(world, asked, terminated=True)
+
+    def _stop_many(self, world: World, asked: Parameters, *, terminated: bool) -> dict[str, Any]:
+        if len(asked["jobs"]) > MAX_STOPPED:
+            raise refused(f"Maximum number of jobs supported is  {MAX_STOPPED}")
+        for job_id in asked["jobs"]:
+            self._stop(world, job_id, asked["reason"], terminated=terminated)
+        return {"successful": asked["jobs"], "errors": []}
+
+    def _stop(self, world: World, reference: str, reason: str, *, terminated: bool) -> None:
+        """Stop a job as far as it can be; one that has ended, or is not known, is fine."""
+        if len(reason) > MAX_REASON:
+            raise refused(f"Reason must have at most {MAX_REASON} characters")
+        job_id = world.place.short(reference, "job")
+        record = world.job(job_id) if job_id else None
+        if job_id is not None and record is not None:
+            self._lifecycle.stop(record, record.index_in(job_id), Stop(reason, terminated))
+
+
+def _status(entry: Entry) -> str:
+    record, index = entry
+    return record.status if index is None else record.status_of(record.job.tasks[index])
+
+
+def _matcher(chosen: dict[str, Any]) -> Callable[[JobRecord], bool]:
+    """What a filter asks of a job. Raises StatusError for a filter that there is not."""
+    name, values = chosen.get("name"), chosen.get("values", [])
+    if len(values) != 1:
+        raise refused("A filter must have exactly one value")
+    (value,) = values
+    if name == "JOB_NAME":
+        return lambda record: _like(record.name.lower(), value.lower())
+    if name == "JOB_DEFINITION":
+        if value.startswith("arn:"):
+            return lambda record: record.definition.arn == value
+        return lambda record: _like(record.definition.name, value)
+    if name == "SHARE_IDENTIFIER":
+        return lambda record: record.share == value
+    if name in ("BEFORE_CREATED_AT", "AFTER_CREATED_AT"):
+        if not value.isdecimal():
+            raise refused(f"{name} must be a number of milliseconds")
+        bound = int(value)
+        if name == "BEFORE_CREATED_AT":
+            return lambda record: record.detail["createdAt"] < bound
+        return lambda record: record.detail["createdAt"] > bound
+    raise refused("Filter name is not valid")
+
+
+def _like(text: str, pattern: str) -> bool:
+    return text.startswith(pattern[:-1]) if pattern.endswith("*") else text == pattern

@@ -1,0 +1,204 @@
+"""The logs of many jobs in few queries.
+
+CloudWatch Logs takes about 5 of them per second, account and region, whoever asks. A query takes the names
+of 100 streams, which the service tells only job by job, child by child, 100 of them in one call; so both
+are grouped over jobs, and what is asked and read at once is bounded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+
+from airflow_provider_jobs.backends.aws_batch import details, mapping, parts, streams
+from airflow_provider_jobs.backends.aws_batch.hook import MAX_DESCRIBED, MAX_FILTERED_STREAMS, AwsBatchHook
+from airflow_provider_jobs.backends.aws_batch.positions import Position, Progress, chunks
+from airflow_provider_jobs.core.errors import NotFound, TransientError
+from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine, LogPage
+
+Fields = Mapping[str, Any]
+
+MAX_LINES = 3000
+MAX_QUERIES = 10
+MAX_STREAMS = 1000
+MAX_PARTS = 1000
+_OVERLAP_EVENTS = 1000
+_LEAST_OVERLAP_EVENTS = 10
+_STARTED = {"RUNNING", "SUCCEEDED", "FAILED"}
+
+
+@dataclass
+class _Reading:
+    handle: JobHandle
+    position: Position
+    lines: list[LogLine] = field(default_factory=list)
+    more: bool = False
+
+    def page(self) -> LogPage:
+        """Return what was read, the streams of all children by time."""
+        return LogPage(
+            native_id=self.handle.native_id,
+            lines=tuple(sorted(self.lines, key=lambda line: (line.timestamp, line.attempt))),
+            position=self.position.to_json(),
+            more=self.more,
+        )
+
+
+class LogReader:
+    """Reads on from cursors. Holds no state of its own."""
+
+    def __init__(self, hook: AwsBatchHook) -> None:
+        self._hook = hook
+
+    def read(self, cursors: Sequence[LogCursor]) -> list[LogPage]:
+        """Return one page for every cursor, in their order; one without a trace has no lines."""
+        now_ms = int(pendulum.now("UTC").timestamp() * 1000)
+        readings = [_Reading(cursor.handle, Position.of(cursor.position)) for cursor in cursors]
+        self._discover(readings, now_ms=now_ms)
+        self._read_streams(readings, now_ms=now_ms)
+        return [reading.page() for reading in readings]
+
+    # Which streams there are
+
+    def _discover(self, readings: Sequence[_Reading], *, now_ms: int) -> None:
+        unknown = [reading for reading in readings if not reading.position.knows_all]
+        ids = list(dict.fromkeys(reading.handle.native_id for reading in unknown))
+        jobs = {job["jobId"]: job for job in self._hook.describe_jobs(ids)}
+        found = [(each, jobs[each.handle.native_id]) for each in unknown if each.handle.native_id in jobs]
+        with_parts = [(reading, job) for reading, job in found if details.part_count(job)]
+        asked: dict[str, list[tuple[_Reading, int]]] = defaultdict(list)
+        for reading, job in with_parts:
+            for number in self._numbers(reading, job, room=max(1, MAX_PARTS // len(with_parts))):
+                (part_id,) = details.part_ids(job, [number])
+                asked[part_id].append((reading, number))
+        for part in self._hook.describe_jobs(list(asked)):
+            for reading, number in asked[part["jobId"]]:
+                reading.position.learn(number, part, now_ms=now_ms)
+        for reading, job in found:
+            if not details.part_count(job):
+                reading.position.count = 1
+                reading.position.learn(0, job, now_ms=now_ms)
+
+    def _numbers(self, reading: _Reading, job: Fields, *, room: int) -> list[int]:
+        """Return the children or nodes whose streams are to be asked for."""
+        position = reading.position
+        position.count = details.part_count(job)
+        summary = details.status_summary(job)
+        is_same = summary == position.summary and not mapping.is_over(job)
+        if details.is_array(job) and (is_same or not _STARTED & summary.keys()):
+            return []
+        pending = [number for number in range(position.count) if number not in position.done]
+        if details.is_array(job) and len(pending) > MAX_DESCRIBED:
+            pending = self._changed(job, position)
+        taken = position.turned(pending, room)
+        if len(taken) < len(pending):
+            reading.more = True
+        else:
+            position.summary = summary
+        return taken
+
+    def _changed(self, job: Fields, position: Position) -> list[int]:
+        """Return the children of a large array of which something new can be told."""
+        summary = details.status_summary(job)
+        over = [
+            word
+            for word in ("SUCCEEDED", "FAILED")
+            if mapping.is_over(job) or summary.get(word) != position.summary.get(word)
+        ]
+        changed: set[int] = set()
+        for status in ("RUNNING", *over):
+            for child in self._hook.list_jobs(array_job_id=job["jobId"], status=status):
+                number = parts.number(child)
+                began = position.running.get(number, -1)
+                if number not in position.done and (status != "RUNNING" or began != child.get("startedAt")):
+                    changed.add(number)
+        return sorted(changed)
+
+    # What they hold
+
+    def _read_streams(self, readings: Sequence[_Reading], *, now_ms: int) -> None:
+        owners = _choose(readings)
+        by_wait = sorted(
+            chunks(owners, MAX_FILTERED_STREAMS), key=lambda chunk: min(each.read_ms for each in chunk)
+        )
+        queue = deque(by_wait)
+        lines = 0
+        for queries in range(MAX_QUERIES):
+            if not queue or lines >= MAX_LINES:
+                break
+            chunk = queue.popleft()
+            try:
+                lines += self._read_chunk(chunk, owners, now_ms=now_ms)
+            except TransientError:
+                if not queries:
+                    raise
+                # What was read before is not thrown away.
+                queue.appendleft(chunk)
+                break
+            except NotFound as error:
+                if len(chunk) > 1 and "log group" not in error.message:
+                    # The service does not say which stream it does not know; halves will show.
+                    middle = len(chunk) // 2
+                    queue.extendleft([chunk[middle:], chunk[:middle]])
+                    continue
+                for progress in chunk:
+                    owners[progress].position.miss(progress.stream.name, now_ms=now_ms)
+        for progress in (each for chunk in queue for each in chunk):
+            owners[progress].more = True
+
+    def _read_chunk(self, chunk: list[Progress], owners: Mapping[Progress, _Reading], *, now_ms: int) -> int:
+        """Read one chunk and return how many lines it brought."""
+        events, is_cut = self._events(chunk)
+        overlap = max(_OVERLAP_EVENTS // len(chunk), _LEAST_OVERLAP_EVENTS)
+        brought = 0
+        for progress in chunk:
+            reading, name = owners[progress], progress.stream.name
+            fresh = progress.fresh(events[name])
+            reading.lines += [streams.to_line(each, progress.stream, reading.handle) for each in fresh]
+            reading.more = reading.more or is_cut
+            brought += len(fresh)
+            progress.missing, progress.read_ms = False, now_ms
+            progress.advance(events[name], overlap_events=overlap)
+            if not is_cut:
+                reading.position.read_on(name, now_ms=now_ms)
+        return brought
+
+    def _events(self, chunk: Sequence[Progress]) -> tuple[dict[str, list[Fields]], bool]:
+        """Return the events by stream, and whether reading was broken off with more to come.
+
+        Only new ones count towards the bound, so that every read gets on.
+        """
+        stream = chunk[0].stream
+        names = list(dict.fromkeys(progress.stream.name for progress in chunk))
+        seen = {event_id for progress in chunk for event_id in progress.seen}
+        from_ms = {progress.stream.name: progress.from_ms for progress in chunk}
+        start_ms = min(from_ms.values())
+        events: dict[str, list[Fields]] = defaultdict(list)
+        token, new = "", 0
+        while True:
+            page = self._hook.filter_log_events(
+                stream.group, names, start_ms=start_ms, page_token=token, region=stream.region
+            )
+            for event in page.items:
+                name = event["logStreamName"]
+                events[name].append(event)
+                new += event["timestamp"] >= from_ms[name] and event["eventId"] not in seen
+            token = page.next_token
+            if not token or (new >= MAX_LINES and page.items):
+                return events, bool(token)
+
+
+def _choose(readings: Sequence[_Reading]) -> dict[Progress, _Reading]:
+    """Return the streams to read now and whose they are; of too many, those that have waited longest."""
+    is_much = sum(len(reading.position.streams) for reading in readings) > MAX_STREAMS
+    share = max(1, MAX_STREAMS // len(readings)) if is_much else MAX_STREAMS
+    owners: dict[Progress, _Reading] = {}
+    for reading in readings:
+        some = sorted(reading.position.streams.values(), key=lambda progress: progress.read_ms)[:share]
+        reading.more = reading.more or len(some) < len(reading.position.streams)
+        owners.update(dict.fromkeys(some, reading))
+    return owners

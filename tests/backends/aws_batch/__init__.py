@@ -1,0 +1,1 @@
+"""The AWS Batch backend: its pure modules by tables, its calls against a local cloud and against moto."""

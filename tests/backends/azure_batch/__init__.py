@@ -1,0 +1,1 @@
+"""The Azure Batch backend: its pure modules by tables, its calls against a local cloud."""

@@ -1,0 +1,1 @@
+"""The Kubernetes backend: its pure modules by tables, its calls against a local cloud."""

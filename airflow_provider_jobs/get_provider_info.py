@@ -6,6 +6,14 @@ from typing import Any
 
 from airflow_provider_jobs import __version__
 
+_INTEGRATIONS = (
+    ("Google Cloud Batch", "https://cloud.google.com/batch/docs", "gcp"),
+    ("Google Cloud Run Jobs", "https://cloud.google.com/run/docs/create-jobs", "gcp"),
+    ("AWS Batch", "https://docs.aws.amazon.com/batch/latest/userguide/what-is-batch.html", "aws"),
+    ("Azure Batch", "https://learn.microsoft.com/azure/batch/", "azure"),
+    ("Kubernetes Jobs", "https://kubernetes.io/docs/concepts/workloads/controllers/job/", "software"),
+)
+
 _GOOGLE_FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "project": ("Project Id", {"type": ["string", "null"]}),
     "key_path": ("Keyfile Path", {"type": ["string", "null"]}),
@@ -22,38 +30,38 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-jobs",
         "name": "Jobs",
-        "description": "Container jobs on GCP Batch as DAG tasks: submitted once, deferred, logs live.",
+        "description": (
+            "Container jobs on GCP Batch, Cloud Run, AWS Batch, Azure Batch and Kubernetes as DAG tasks: "
+            "submitted once, deferred, logs live."
+        ),
         "versions": [__version__],
         "integrations": [
-            {
-                "integration-name": "Google Cloud Batch",
-                "external-doc-url": "https://cloud.google.com/batch/docs",
-                "tags": ["gcp"],
-            }
+            {"integration-name": name, "external-doc-url": address, "tags": [tag]}
+            for name, address, tag in _INTEGRATIONS
         ],
         "operators": [
-            {
-                "integration-name": "Google Cloud Batch",
-                "python-modules": ["airflow_provider_jobs.operators"],
-            }
+            {"integration-name": name, "python-modules": ["airflow_provider_jobs.operators"]}
+            for name, _, _ in _INTEGRATIONS
         ],
         "hooks": [
-            {
-                "integration-name": "Google Cloud Batch",
-                "python-modules": ["airflow_provider_jobs.hooks"],
-            }
+            {"integration-name": name, "python-modules": ["airflow_provider_jobs.hooks"]}
+            for name, _, _ in _INTEGRATIONS
         ],
         "triggers": [
+            {"integration-name": name, "python-modules": ["airflow_provider_jobs.triggers.job"]}
+            for name, _, _ in _INTEGRATIONS
+        ],
+        "task-decorators": [
             {
-                "integration-name": "Google Cloud Batch",
-                "python-modules": ["airflow_provider_jobs.triggers.job"],
+                "name": "container_job",
+                "class-name": "airflow_provider_jobs.operators.decorated.container_job_task",
             }
         ],
         "connection-types": [
             {
-                "connection-type": "gcp_batch",
-                "hook-class-name": "airflow_provider_jobs.backends.gcp_batch.hook.GcpBatchHook",
-                "hook-name": "Google Cloud Batch",
+                "connection-type": connection_type,
+                "hook-class-name": f"airflow_provider_jobs.backends.{hook}",
+                "hook-name": title,
                 "ui-field-behaviour": {
                     "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
                     "relabeling": {},
@@ -64,6 +72,10 @@ def get_provider_info() -> dict[str, Any]:
                     for name, (label, schema) in _GOOGLE_FIELDS.items()
                 },
             }
+            for connection_type, title, hook in (
+                ("gcp_batch", "Google Cloud Batch", "gcp_batch.hook.GcpBatchHook"),
+                ("cloud_run", "Google Cloud Run Jobs", "cloud_run.hook.CloudRunHook"),
+            )
         ],
         "extra-links": [
             "airflow_provider_jobs.operators.links.ConsoleLink",

@@ -5,38 +5,15 @@ No shared disk is needed: each task gets its chapter as ``JOB_INPUT`` and report
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from airflow.sdk import dag, task
+from keepers_book import CHAPTERS, COUNT_WORDS, chapters
 
 from airflow_provider_jobs.operators import GcpBatchJobOperator
 
-BOOK = Path(__file__).parent / "data" / "keepers_book.txt"
-CHAPTERS = ("January", "February", "March", "April", "May", "June", "July", "August")
 WORDS_IN_THE_BOOK = 6571
 TIMES_THE_LAMP_IS_NAMED = 48
-
-COUNT_WORDS = """
-import json, os
-chapter = json.loads(os.environ["JOB_INPUT"])
-words = chapter["text"].split()
-print(chapter["name"], "has", len(words), "words", flush=True)
-lamps = sum(word.strip(".,;").lower() == "lamp" for word in words)
-print("::airflow::" + json.dumps({"progress": 1.0, "message": chapter["name"] + " is counted"}))
-print("::airflow::" + json.dumps({"outputs": {"words": len(words), "lamp": lamps}}))
-"""
-
-
-def chapters() -> list[dict[str, str]]:
-    """Name and text of every chapter, in the order of the book."""
-    text = BOOK.read_text(encoding="utf-8")
-    starts = [text.index(f"\n{name}\n") for name in CHAPTERS]
-    ends = [*starts[1:], len(text)]
-    return [
-        {"name": name, "text": text[start:end].strip()}
-        for name, start, end in zip(CHAPTERS, starts, ends, strict=True)
-    ]
 
 
 @dag(schedule=None, catchup=False, tags=["gcp_batch", "array"], doc_md=__doc__)

@@ -41,6 +41,7 @@ def submit_to_first(
     :param note: takes a sentence for the log
     :raises NoCapacity: the last one refused it too
     """
+
     def submitter(target: Target) -> Submitter:
         return Submitter(open_backend(target.ref), store)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import dag
 
-from airflow_provider_jobs.operators import GcpBatchJobOperator
+from airflow_provider_jobs.operators import ContainerJobOperator, GcpBatchJobOperator
 
 WAIT_AT_THE_GATE = """
 echo "index $JOB_INDEX is at the gate"
@@ -41,5 +43,24 @@ def e2e_no_such_connection() -> None:
     )
 
 
+@dag(schedule=None, catchup=False)
+def e2e_next_service() -> None:
+    ContainerJobOperator(
+        task_id="run",
+        backend=["gcp_batch", "aws_batch", "kubernetes"],
+        targets={
+            "gcp_batch": {"project_id": "local-project", "region": "europe-west1"},
+            "aws_batch": {"region_name": "eu-west-1", "job_queue": "default"},
+            "kubernetes": {"namespace": "default"},
+        },
+        image="docker.io/library/busybox:1.37",
+        script='echo "index $JOB_INDEX has found room"',
+        array_size=2,
+        queue_timeout=timedelta(seconds=8),
+        max_run_seconds=180,
+    )
+
+
 e2e_gate()
+e2e_next_service()
 e2e_no_such_connection()

@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from airflow_provider_jobs.core.registry import backends
+
 VENDORS = ("azure", "boto3", "botocore", "google", "grpc", "kubernetes", "kubernetes_asyncio")
 
 IMPORT_AND_REPORT = """
@@ -45,6 +47,13 @@ def modules_loaded_by(name: str, *, below: bool) -> tuple[list[str], list[str]]:
 def test_no_module_of_the_airflow_skin_loads_a_vendor_package(package: str) -> None:
     imported, loaded = modules_loaded_by(f"airflow_provider_jobs.{package}", below=True)
     assert len(imported) > 1
+    assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []
+
+
+@pytest.mark.parametrize("module", ["operator", "options"])
+@pytest.mark.parametrize("backend", [entry.name for entry in backends()])
+def test_what_a_dag_file_needs_of_a_backend_loads_no_vendor_package(backend: str, module: str) -> None:
+    _, loaded = modules_loaded_by(f"airflow_provider_jobs.backends.{backend}.{module}", below=False)
     assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []
 
 

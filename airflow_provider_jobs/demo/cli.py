@@ -55,7 +55,7 @@ def demo(
     directory: Annotated[
         Path, typer.Option(help="For logs, which stay, and for the rest, which does not.")
     ] = Path(".demo"),
-    timeout_seconds: Annotated[float, typer.Option(help="For all runs together.")] = 240.0,
+    timeout_seconds: Annotated[float, typer.Option(help="For all runs together.")] = 480.0,
 ) -> None:
     """Run the example DAGs and say whether each task did what its example promises.
 

@@ -57,7 +57,7 @@ def e2e_next_service() -> None:
         script='echo "index $JOB_INDEX has found room"',
         array_size=2,
         queue_timeout=timedelta(seconds=8),
-        max_run_seconds=180,
+        execution_timeout=timedelta(minutes=4),
     )
 
 

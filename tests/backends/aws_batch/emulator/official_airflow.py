@@ -1,13 +1,11 @@
 """Airflow's own Amazon provider against the local cloud; run as a program by ``test_official_airflow``.
 
-Everything is the provider's own code on the connection that the local cloud prints. Its triggers need the
-package aiobotocore; where that is absent, their waiters are run with the blocking client instead.
+Everything is the provider's own code on the connection that the local cloud prints.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 from datetime import timedelta
 from typing import Any
@@ -52,7 +50,7 @@ def operator(name: str, script: str = "echo hello from the job", **more: Any) ->
     )
 
 
-def finish_deferred(deferring: Any, hook: BatchClientHook) -> str:
+def finish_deferred(deferring: Any) -> str:
     """Run an operator that defers, what it waits for, and its end."""
     try:
         deferring.execute({})
@@ -60,13 +58,7 @@ def finish_deferred(deferring: Any, hook: BatchClientHook) -> str:
         trigger = deferred.trigger
     else:
         raise AssertionError("did not defer")
-    if importlib.util.find_spec("aiobotocore"):
-        event = asyncio.run(_fire(trigger))
-    else:
-        waiter = hook.get_waiter(trigger.waiter_name)
-        waiter.wait(**trigger.waiter_args, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
-        event = {"status": "success", trigger.return_key: trigger.return_value}
-    return deferring.execute_complete({}, event)
+    return deferring.execute_complete({}, asyncio.run(_fire(trigger)))
 
 
 async def _fire(trigger: Any) -> dict[str, Any]:
@@ -109,7 +101,7 @@ def main() -> None:
     told["waiters"] = bool(operator("waited", waiters=waiters()).execute({}))
     told["fails"] = fails(operator("bad", "exit 3"))
     told["array"] = bool(operator("array", array_properties={"size": 2}).execute({}))
-    deferred = finish_deferred(operator("deferred", "sleep 0.2; echo deferred", deferrable=True), hook)
+    deferred = finish_deferred(operator("deferred", "sleep 0.2; echo deferred", deferrable=True))
     told["deferred"] = hook.get_job_description(deferred)["status"]
     killed = operator("killed", "exec sleep 600", wait_for_completion=False)
     killed.execute({})
@@ -131,7 +123,7 @@ def main() -> None:
         task_id="later", compute_environment_name="later", deferrable=True, poll_interval=1,
         **environment, **REGION,
     )  # fmt: skip
-    told["environment deferred"] = finish_deferred(later, hook)
+    told["environment deferred"] = finish_deferred(later)
     told["sensed"] = [
         BatchSensor(task_id="a", job_id=done, deferrable=False, **REGION).poke({}),
         BatchComputeEnvironmentSensor(task_id="b", compute_environment="later", **REGION).poke({}),

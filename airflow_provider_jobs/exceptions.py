@@ -41,6 +41,7 @@ __all__ = [
     "JobTimedOut",
     "JobUserCodeError",
     "job_exception",
+    "submission_exception",
 ]
 
 
@@ -48,15 +49,17 @@ class JobFailed(AirflowException):
     """A job did not end as a success.
 
     :ivar failure: kind, index, exit code, the service's reason, console link and last log lines
+    :ivar job_id: what the service calls the job, ``None`` where none was submitted
     """
 
-    def __init__(self, message: str, failure: Failure) -> None:
+    def __init__(self, message: str, failure: Failure, job_id: str | None = None) -> None:
         super().__init__(message)
         self.failure = failure
+        self.job_id = job_id
 
-    def __reduce__(self) -> tuple[type[JobFailed], tuple[str, Failure]]:
-        """Keep the failure when Airflow pickles the exception."""
-        return type(self), (str(self), self.failure)
+    def __reduce__(self) -> tuple[type[JobFailed], tuple[str, Failure, str | None]]:
+        """Keep what it says when Airflow pickles the exception."""
+        return type(self), (str(self), self.failure, self.job_id)
 
 
 class JobUserCodeError(JobFailed):
@@ -133,7 +136,18 @@ def job_exception(outcome: JobOutcome, *, may_fail_at_once: bool) -> JobFailed:
     cls = JobQueueTimeout if outcome.cancelled_for == "queue_timeout" else _BY_KIND[failure.kind]
     if may_fail_at_once and not failure.retryable:
         cls = _FINAL[cls]
-    return cls(_message(outcome, failure), failure)
+    return cls(_message(outcome, failure), failure, outcome.handle.native_id)
+
+
+def submission_exception(failure: Failure, *, may_fail_at_once: bool) -> JobFailed:
+    """Return the exception of a job that could not be submitted.
+
+    :param may_fail_at_once: whether a refusal that a retry cannot mend may skip the task's retries
+    """
+    cls = _BY_KIND[failure.kind]
+    if may_fail_at_once and not failure.retryable:
+        cls = _FINAL[cls]
+    return cls(f"The job was not submitted: {failure.message}", failure)
 
 
 def _message(outcome: JobOutcome, failure: Failure) -> str:

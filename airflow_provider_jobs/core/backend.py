@@ -24,6 +24,8 @@ class Limits:
     :param logs_floor_seconds: the least time between two log reads of one group
     :param late_logs_seconds: how long after the end of a job its last lines are waited for at most
     :param quiet_logs_seconds: with no new line for this long after the end, the log is complete
+    :param find_lag_seconds: how long after its submission a job may be missing from ``find``; above 0 where
+        the service names its jobs itself, so that two submissions of one key are two jobs
     """
 
     describe_chunk: int
@@ -31,6 +33,7 @@ class Limits:
     logs_floor_seconds: float = 1.0
     late_logs_seconds: float = 30.0
     quiet_logs_seconds: float = 5.0
+    find_lag_seconds: float = 0.0
 
 
 class Backend(Protocol):
@@ -48,7 +51,7 @@ class Backend(Protocol):
         """
 
     def find(self, key: JobKey) -> JobHandle | None:
-        """Return the job of this key in any state, or ``None``."""
+        """Return the job of this key in any state, or ``None``; the oldest where there are several."""
 
     def describe(self, handles: Sequence[JobHandle]) -> Sequence[JobReport]:
         """Return one report for every handle, in as few calls as the service allows.

@@ -5,10 +5,12 @@
     JobsError
     ├── InvalidArgument     a value the user gave (also a ValueError)
     ├── MissingExtra        a package is not installed (also an ImportError)
+    ├── SubmissionStopped   the task was killed before its job was sent
     └── BackendError        a call to the service
         ├── TransientError      slow down, ask again; says nothing about the job
         │   ├── ThrottledError
-        │   └── UnavailableError
+        │   ├── UnavailableError
+        │   └── CredentialsExpired      the credentials have expired and may be renewed
         ├── PermanentError      asking again gives the same answer
         │   ├── InvalidRequest
         │   ├── AccessDenied
@@ -53,6 +55,10 @@ class MissingExtra(JobsError, ImportError):
         )
         self.extra = extra
         self.missing = missing
+
+
+class SubmissionStopped(JobsError):
+    """The task was killed before its job was sent."""
 
 
 class BackendError(JobsError):
@@ -101,6 +107,10 @@ class ThrottledError(TransientError):
 
 class UnavailableError(TransientError):
     """The service, or the way to it, is down."""
+
+
+class CredentialsExpired(TransientError):
+    """The credentials have expired, or what renews them does not answer; they may come back."""
 
 
 class PermanentError(BackendError):

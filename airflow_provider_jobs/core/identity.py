@@ -14,6 +14,7 @@ from typing import Literal
 from airflow_provider_jobs.core.wire import Wire
 
 MANAGED_BY = "airflow-provider-jobs"
+STAMP_LABEL = "airflow-job-stamp"
 _DIGEST_LENGTH = 16
 
 
@@ -74,8 +75,11 @@ def label_value(text: str, max_length: int = 63) -> str:
     return f"{value[: max_length - 9].rstrip('-_')}-{tail}"
 
 
-def job_labels(key: JobKey) -> dict[str, str]:
-    """Return the labels of a job: who manages it, and which task instance it belongs to."""
+def job_labels(key: JobKey, stamp: str = "") -> dict[str, str]:
+    """Return the labels of a job: who manages it, and which task instance it belongs to.
+
+    :param stamp: what the job says of its submission; no label where it is empty
+    """
     labels = {
         "managed-by": MANAGED_BY,
         "airflow-job-key": key.digest,
@@ -86,4 +90,6 @@ def job_labels(key: JobKey) -> dict[str, str]:
     }
     if key.map_index >= 0:
         labels["airflow-map-index"] = str(key.map_index)
+    if stamp:
+        labels[STAMP_LABEL] = stamp
     return labels

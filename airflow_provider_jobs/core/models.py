@@ -39,6 +39,8 @@ class JobHandle(Wire):
     :param submitted_at: when it was submitted, in UTC
     :param console_url: where a person sees it
     :param logs_url: where a person sees its logs
+    :param stamp: the spec's stamp, as the service keeps it with the job
+    :param cancel_command: what a person types to cancel it, where nobody else does
     """
 
     version: Literal[1] = 1
@@ -50,6 +52,8 @@ class JobHandle(Wire):
     submitted_at: DateTime
     console_url: str | None = None
     logs_url: str | None = None
+    stamp: str = ""
+    cancel_command: str | None = None
 
     def __hash__(self) -> int:
         return hash((self.ref, self.native_id))

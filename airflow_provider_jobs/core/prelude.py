@@ -7,9 +7,23 @@ variables. The text is POSIX shell with builtins alone, since an image may hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
+from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.spec import JobSpec
+
+# The original indexes that a part of an array runs, in their order: "3,7-9".
+INDEX_MAP_VARIABLE = "JOB_INDEX_MAP"
+
+
+# Turns the task's number into the original index by walking the ranges.
+_FIND_INDEX = f"""\
+_job_n=$JOB_INDEX; _job_ifs=$IFS; IFS=,
+for _job_r in ${INDEX_MAP_VARIABLE}; do
+  _job_i=${{_job_r%-*}}; _job_k=$((${{_job_r#*-}} - _job_i + 1))
+  if [ "$_job_n" -lt "$_job_k" ]; then JOB_INDEX=$((_job_i + _job_n)); break; fi
+  _job_n=$((_job_n - _job_k))
+done
+IFS=$_job_ifs"""
 
 
 def input_variables(spec: JobSpec) -> dict[str, str]:
@@ -20,7 +34,7 @@ def input_variables(spec: JobSpec) -> dict[str, str]:
     """
     variables = {"JOB_COUNT": str(spec.array_size)}
     if spec.indexes is not None:
-        variables["JOB_INDEX_MAP"] = ",".join(map(str, spec.indexes))
+        variables[INDEX_MAP_VARIABLE] = format_indexes(spec.indexes)
     if spec.input is not None:
         variables["JOB_INPUT"] = json.dumps(spec.input)
     if spec.inputs is not None:
@@ -59,19 +73,9 @@ def _attempt(variable: str, first: int) -> str:
 def _text(spec: JobSpec, *, index_variable: str, attempt: str) -> str:
     lines = [f"JOB_INDEX=${{{index_variable}:-0}}"]
     if spec.indexes is not None:
-        lines.append(_index_map(spec.indexes))
+        lines.append(_FIND_INDEX)
     lines.append(f"JOB_ATTEMPT={attempt}")
     lines.append("export JOB_INDEX JOB_ATTEMPT")
     if spec.inputs is not None:
         lines.append('eval "JOB_INPUT=\\$JOB_INPUT_$JOB_INDEX"; export JOB_INPUT')
     return "\n".join(lines)
-
-
-def _index_map(indexes: Sequence[int]) -> str:
-    """Shell that turns the task's number into the original index by walking the list."""
-    listed = " ".join(map(str, indexes))
-    return (
-        f"_job_n=$JOB_INDEX; for _job_i in {listed}; do\n"
-        '  if [ "$_job_n" -eq 0 ]; then JOB_INDEX=$_job_i; break; fi; _job_n=$((_job_n - 1))\n'
-        "done"
-    )

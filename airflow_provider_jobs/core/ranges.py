@@ -16,6 +16,11 @@ def format_indexes(indexes: Iterable[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
+def index_map(text: str) -> tuple[int, ...] | None:
+    """Return the original index of each task from its text; ``None`` for none: they are the same."""
+    return tuple(parse_indexes(text)) if text else None
+
+
 def parse_indexes(text: str) -> list[int]:
     """Read what :func:`format_indexes` wrote.
 

@@ -46,6 +46,7 @@ class JobSpec(Wire):
     :param input: any JSON, arrives as ``JOB_INPUT``
     :param inputs: one JSON value per index, arrives as that index's ``JOB_INPUT``
     :param indexes: the original indexes to run, ``None`` for all of ``array_size``
+    :param stamp: a short text of ``[a-z0-9-]`` that the service keeps with the job and the handle gives back
     :param prelude: whether a shell text may stand in front of the command
     :param options: the vendor's own words, checked by the backend's model
     :param native: merged last into the vendor's request
@@ -68,6 +69,7 @@ class JobSpec(Wire):
     spot: bool = False
     labels: Labels = {}
     indexes: tuple[int, ...] | None = None
+    stamp: str = Field(default="", max_length=63)
     prelude: bool = True
     options: dict[str, JsonValue] = {}
     native: dict[str, JsonValue] = {}
@@ -82,6 +84,8 @@ class JobSpec(Wire):
             raise ValueError(
                 f"inputs has {len(self.inputs)} values and array_size is {self.array_size}. Make them equal"
             )
+        if self.indexes is not None and list(self.indexes) != sorted(set(self.indexes)):
+            raise ValueError("indexes are not sorted, or one stands twice. Sort them")
         if both := sorted(self.env.keys() & self.secrets.keys()):
             raise ValueError(f"{', '.join(both)} stands in env and in secrets. Keep one of them")
         return self
@@ -98,6 +102,10 @@ class JobSpec(Wire):
 
     @property
     def fingerprint(self) -> str:
-        """16 hex characters that change when anything that is submitted changes."""
-        text = json.dumps(self.to_json(), sort_keys=True)
+        """16 hex characters that change when anything that the user asks for changes.
+
+        Which indexes are left to run is not asked for, it comes about.
+        """
+        asked = self.model_copy(update={"indexes": None, "stamp": ""})
+        text = json.dumps(asked.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,12 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import tenacity
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import TransientError, is_trouble, retry_after_seconds
+from airflow_provider_jobs.core.errors import is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import BackendRef
 
 log = logging.getLogger(__name__)
@@ -20,28 +20,27 @@ OpenBackend = Callable[[BackendRef], Backend]
 THREADS_PER_GROUP = 3
 
 
-def repeat(
-    call: Callable[[], T],
-    *,
-    within_seconds: float,
-    sleep: Callable[[float], None],
-    is_idempotent: bool = True,
-) -> T:
+class Asking(Protocol):
+    """Makes a call of a backend, repeated as its caller wants."""
+
+    def __call__(self, call: Callable[[], T], /) -> T:
+        """Return its answer."""
+
+
+def repeat(call: Callable[[], T], *, within_seconds: float, sleep: Callable[[float], None]) -> T:
     """Return the answer of ``call``, repeated with growing pauses while the service is in trouble.
 
-    Blocking. Every other error than trouble is raised at once.
+    Blocking. Every other error than trouble is raised at once. The call must be one that may be sent again
+    when its answer was lost.
 
     :param within_seconds: how long to go on before the last error is raised
     :param sleep: pauses, ``time.sleep`` outside of tests
-    :param is_idempotent: whether a call whose answer was lost may simply be sent again
     """
-    retry: tenacity.retry_base = tenacity.retry_if_exception(is_trouble)
-    if not is_idempotent:
-        retry = tenacity.retry_if_exception_type(TransientError)
     retrying = tenacity.Retrying(
-        retry=retry,
+        retry=tenacity.retry_if_exception(is_trouble),
         wait=_wait,
-        stop=tenacity.stop_after_delay(within_seconds),
+        # What was slept counts by itself too: the clock of a test may stand still.
+        stop=lambda state: max(state.seconds_since_start or 0.0, state.idle_for) >= within_seconds,
         sleep=sleep,
         before_sleep=_tell,
         reraise=True,

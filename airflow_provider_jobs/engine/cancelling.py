@@ -58,8 +58,10 @@ async def cancel_job(
 
 
 def _told(handle: JobHandle, problem: str) -> str:
+    by_hand = f" Stop it by hand: {handle.cancel_command}" if handle.cancel_command else ""
     where = f" Look at {handle.console_url}" if handle.console_url else ""
-    return f"Job {handle.native_id} may still be running, its cancel is not confirmed: {problem}.{where}"
+    text = f"Job {handle.native_id} may still be running, its cancel is not confirmed: {problem}."
+    return f"{text}{by_hand}{where}"
 
 
 def cancel_job_now(

@@ -21,8 +21,18 @@ class LogTrouble:
     error: JobsError
 
 
-# A report, new log lines, trouble with the logs, or the error that ends the wait.
-Update: TypeAlias = JobReport | LogPage | LogTrouble | JobsError
+@dataclass(frozen=True)
+class ServiceTrouble:
+    """The service cannot be asked right now, which says nothing about the job.
+
+    :param error: what it said, ``None`` once it answers again
+    """
+
+    error: JobsError | None
+
+
+# A report, new log lines, trouble with the logs or the service, or the error that ends the wait.
+Update: TypeAlias = JobReport | LogPage | LogTrouble | ServiceTrouble | JobsError
 
 
 @dataclass(eq=False)
@@ -43,6 +53,7 @@ class Member:
     has_started: bool = False
     has_ended: bool = False
     refusals: int = 0
+    is_in_trouble: bool = False
 
     def __post_init__(self) -> None:
         self.cursor = LogCursor(handle=self.handle)
@@ -54,6 +65,8 @@ class Member:
             self.has_ended = update.state.is_terminal
         if isinstance(update, JobsError):
             self.has_ended = True
+        if isinstance(update, ServiceTrouble):
+            self.is_in_trouble = update.error is not None
         self.updates.put_nowait(update)
 
 

@@ -36,10 +36,14 @@ class Pacing:
 
 @dataclass
 class Backoff:
-    """The pause after trouble: doubles from ``first_seconds`` to ``ceiling_seconds``."""
+    """The pause after trouble: doubles from ``first_seconds`` to ``ceiling_seconds``.
+
+    With its spread it stays below the longest interval of :class:`Pacing`, so that a service that is back is
+    asked within one.
+    """
 
     first_seconds: float = 2.0
-    ceiling_seconds: float = 60.0
+    ceiling_seconds: float = 25.0
     chance: Callable[[], float] = random.random
     failures: int = field(default=0, init=False)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.wire import DateTime, Wire
+from airflow_provider_jobs.engine.leftover import Outputs
 from airflow_provider_jobs.engine.story import DEFAULT_TAIL
 from airflow_provider_jobs.engine.verdict import FailWhen
 
@@ -24,6 +25,8 @@ class WaitPlan(Wire):
     :param poll_seconds: the user's own poll interval, ``None`` for the adaptive one
     :param explain_after_seconds: when a job that has not started is asked why
     :param on_kill: what happens to the job when the task is killed or times out
+    :param array_size: of the whole array, where the job runs a part of it
+    :param earlier_outputs: what the indexes reported that have succeeded in earlier jobs
     :param delete_after: when the service's record is removed
     :param fail_when: how many failed indexes make the task fail
     """
@@ -39,5 +42,7 @@ class WaitPlan(Wire):
     poll_seconds: float | None = None
     explain_after_seconds: float = EXPLAIN_AFTER_SECONDS
     on_kill: Literal["cancel", "leave"] = "cancel"
+    array_size: int | None = None
+    earlier_outputs: Outputs = {}
     delete_after: Literal["never", "success", "always"] = "never"
     fail_when: FailWhen = "any"

@@ -7,11 +7,17 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from airflow_provider_jobs.core.backend import Backend, Limits
-from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble, retry_after_seconds
+from airflow_provider_jobs.core.errors import (
+    CredentialsExpired,
+    JobsError,
+    PermanentError,
+    is_trouble,
+    retry_after_seconds,
+)
 from airflow_provider_jobs.core.models import JobHandle, JobReport
 from airflow_provider_jobs.engine.calls import BackendCalls
 from airflow_provider_jobs.engine.clock import Now
-from airflow_provider_jobs.engine.members import Member, Members, loop_time, wait_for_event
+from airflow_provider_jobs.engine.members import Member, Members, ServiceTrouble, loop_time, wait_for_event
 from airflow_provider_jobs.engine.pacing import Backoff, Pacing
 
 log = logging.getLogger(__name__)
@@ -19,6 +25,8 @@ log = logging.getLogger(__name__)
 # An answer that repeating should not change ends the wait only after so many in a row: a revoked
 # permission is often given back within minutes.
 PERMANENT_TRIES = 5
+# Expired credentials are waited for as long as a person may need to renew them.
+EXPIRED_SECONDS = 1800.0
 # Jobs that are nearly due are asked for together with those that are.
 _EARLY_SHARE = 0.25
 
@@ -32,6 +40,7 @@ class StatePoller:
         self._now = now
         self._pacing = pacing
         self._backoff = Backoff()
+        self._expired_since: float | None = None
 
     async def run(self) -> None:
         """Poll until nobody is left."""
@@ -75,10 +84,13 @@ class StatePoller:
 
     def _hand_over(self, reports: Sequence[JobReport], members: Iterable[Member], limits: Limits) -> None:
         self._backoff.after_success()
+        self._expired_since = None
         by_id = {report.native_id: report for report in reports}
         for member in members:
             report = by_id[member.handle.native_id]
             member.refusals = 0
+            if member.is_in_trouble:
+                member.tell(ServiceTrouble(None))
             age_seconds = (self._now() - member.handle.submitted_at).total_seconds()
             interval = self._pacing.interval_seconds(age_seconds, base_seconds=member.base_seconds)
             member.interval_seconds = max(interval, limits.describe_floor_seconds)
@@ -96,13 +108,27 @@ class StatePoller:
         until = loop_time() + seconds
         for member in self._members.present if is_trouble(error) else asked:
             member.due = max(member.due, until)
-        if is_trouble(error):
+        if self._will_pass(error):
+            self._tell_trouble(error, asked)
             return
         tries = PERMANENT_TRIES if isinstance(error, PermanentError) else 1
         for member in asked:
             member.refusals += 1
             if member.refusals >= tries:
                 member.tell(error)
+
+    def _will_pass(self, error: JobsError) -> bool:
+        """Return whether it is trouble that passes; credentials that stay expired do not for ever."""
+        if not isinstance(error, CredentialsExpired):
+            return is_trouble(error)
+        self._expired_since = self._expired_since or loop_time()
+        return loop_time() - self._expired_since < EXPIRED_SECONDS
+
+    def _tell_trouble(self, error: JobsError, asked: Sequence[Member]) -> None:
+        """Tell each member once in an outage: its task's log is where a person looks."""
+        for member in asked:
+            if not member.is_in_trouble:
+                member.tell(ServiceTrouble(error))
 
 
 def _describe(handles: Sequence[JobHandle], backend: Backend) -> Sequence[JobReport]:

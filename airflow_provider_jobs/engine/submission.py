@@ -1,96 +1,70 @@
 """One task instance, one job: write the intent, look for the job, submit, write the handle.
 
-A process that dies at any instruction in here leaves behind a record and a deterministic name, from
-which the next one finds the job instead of submitting another. Blocking; runs in a worker.
+A process that dies at any instruction in here leaves behind a record and a job that can be found, from
+which the next one goes on instead of submitting another. Blocking; runs in a worker.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import AmbiguousError
+from airflow_provider_jobs.core.errors import AmbiguousError, InvalidArgument, SubmissionStopped
 from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport
+from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.core.wire import Wire
 from airflow_provider_jobs.engine.calls import T, repeat
+from airflow_provider_jobs.engine.claims import Claim, Found, Known, Stamp, why_not
+from airflow_provider_jobs.engine.leftover import Leftover, Outputs, read_leftover
+from airflow_provider_jobs.engine.records import RecordStore, SubmissionRecord
 
-SUBMIT_WITHIN_SECONDS = 300.0
-_AMBIGUOUS_TRIES = 3
-
-
-class SubmissionRecord(Wire):
-    """What is remembered of a task instance's submission from try to try.
-
-    :param ref: where it was sent
-    :param generation: changes when a user clears the task, and only then
-    :param phase: ``intent`` before the service was asked, ``submitted`` with a handle, ``ended``
-        once the task has reported a failure of this job
-    """
-
-    version: Literal[1] = 1
-    key: JobKey
-    ref: BackendRef | None = None
-    fingerprint: str
-    try_number: int
-    generation: int
-    phase: Literal["intent", "submitted", "ended"] = "intent"
-    handle: JobHandle | None = None
-
-
-class RecordStore(Protocol):
-    """Where the record is kept; it outlives the process and the try."""
-
-    def load(self) -> SubmissionRecord | None:
-        """Return the record of this task instance, or ``None``."""
-
-    def save(self, record: SubmissionRecord) -> None:
-        """Keep the record; it is durable when this returns."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """Who submits: the task instance's key with the first attempt, its try, and its generation."""
-
-    key: JobKey
-    try_number: int
-    generation: int
+# An outage of ten minutes fails no task.
+SUBMIT_WITHIN_SECONDS = 900.0
+# How often a job is looked for within the time in which its service may not show it yet.
+_LOOKS = 10
 
 
 @dataclass(frozen=True)
 class Submission:
     """The job of a task instance.
 
+    :param attempt: how many jobs were submitted for the task instance, with this one
     :param adopted: whether it was there already
     :param notes: sentences for the log on what was found and why it was or was not taken
+    :param array_size: of the whole array, of which the job may run a part
+    :param earlier_outputs: what the indexes reported that have succeeded in earlier jobs
     """
 
     handle: JobHandle
     attempt: int
     adopted: bool
     notes: tuple[str, ...] = ()
+    array_size: int = 1
+    earlier_outputs: Outputs | None = None
 
 
 @dataclass(frozen=True)
-class _Found:
-    handle: JobHandle
-    report: JobReport
+class _Search:
+    """Where a search has ended: at the job that is taken over, or at an attempt that is free.
 
-    @property
-    def is_active(self) -> bool:
-        return not (self.report.state or JobState.SUBMITTED).is_terminal
+    :param unreported: the jobs before it that have ended badly without anybody having told
+    """
+
+    key: JobKey
+    ours: Found | None
+    unreported: tuple[Found, ...] = ()
 
 
 class Submitter:
     """Submits one spec for one claim, once.
 
-    :param store: ``None`` where nothing outlives the try; each try then has a key of its own, and
-        only jobs of earlier tries that still run are adopted
+    :param store: ``None`` where nothing outlives the try; each try then has attempts of its own, and
+        of earlier tries only jobs that still run are adopted
+    :param parts: whether a retry of an array submits only what has not succeeded
+    :param withdraws: whether a job is cancelled whose submission a time limit breaks off
+    :param is_stopped: whether the task was killed, so that nothing may be sent any more
     """
 
     def __init__(
@@ -98,117 +72,268 @@ class Submitter:
         backend: Backend,
         store: RecordStore | None,
         *,
+        parts: bool = False,
+        withdraws: bool = True,
+        is_stopped: Callable[[], bool] = lambda: False,
         sleep: Callable[[float], None] = time.sleep,
         within_seconds: float = SUBMIT_WITHIN_SECONDS,
     ) -> None:
         self._backend = backend
         self._store = store
+        self._parts = parts
+        self._withdraws = withdraws
+        self._is_stopped = is_stopped
         self._sleep = sleep
         self._within_seconds = within_seconds
         self._notes: list[str] = []
+        self._sent: JobKey | None = None
 
     def submit_once(self, spec: JobSpec, claim: Claim) -> Submission:
         """Return the job of this claim, submitted now or found. Idempotent.
 
         :raises BackendError: the service refuses, or was in trouble for longer than the bound
+        :raises SubmissionStopped: the task was killed before anything was sent
         """
-        if self._store is None:
-            return self._without_record(spec, claim)
-        return self._with_record(self._store, spec, claim)
+        try:
+            if self._store is None:
+                return self._without_record(spec, claim)
+            return self._with_record(self._store, spec, claim)
+        except Exception:
+            raise
+        except BaseException:
+            # Airflow's time limit comes as one of these, at any instruction.
+            if self._sent is not None and self._withdraws:
+                self._withdraw(self._sent)
+            raise
+
+    def find_running(self, spec: JobSpec, claim: Claim) -> Submission | None:
+        """Return the job of an earlier try that still runs and is this claim's, or ``None``.
+
+        For where there is no record. What runs and is not this claim's is cancelled.
+        """
+        return self._from_earlier_tries(spec, claim)[0]
+
+    # With a record
 
     def _with_record(self, store: RecordStore, spec: JobSpec, claim: Claim) -> Submission:
         record = store.load()
+        search = self._search(store, record, spec, claim)
+        history = record if record and record.generation == claim.generation else None
+        leftover = self._applicable(history.leftover, spec) if history else None
+        if search.unreported:
+            leftover = self._read_leftover(spec, search.unreported, before=leftover)
+        intent = SubmissionRecord(
+            key=search.key,
+            ref=self._backend.ref,
+            generation=claim.generation,
+            leftover=leftover,
+            failures=history.failures if history else {},
+        )
+        if search.ours:
+            handle = search.ours.handle
+        else:
+            store.save(intent)
+            handle = self._submit_part(spec, search.key, claim, leftover)
+        store.save(intent.model_copy(update={"phase": "submitted", "handle": handle}))
+        return self._submission(handle, search.key, spec, leftover, adopted=search.ours is not None)
+
+    def _search(
+        self, store: RecordStore, record: SubmissionRecord | None, spec: JobSpec, claim: Claim
+    ) -> _Search:
+        """Look for the job at the attempt of the record and after it."""
         key = record.key if record else claim.key
-        found = self._look(key)
+        found = self._recorded(record) if record else self._look(key)
         if found and record is None:
             # An intent is always written first: it has been written since, or the job is not this run's.
             record = store.load()
-        adopted = found is not None and self._is_ours(record, found, spec, claim)
-        while not adopted and (found or (record and record.phase == "ended" and record.key == key)):
+        unreported: list[Found] = []
+        while True:
+            is_recorded = record is not None and record.key == key
+            is_reported = is_recorded and record is not None and record.phase == "ended"
+            if found:
+                known = Known(is_of_this_run=is_recorded, is_reported=is_reported)
+                if self._is_ours(found, spec, claim, known):
+                    return _Search(key, found, tuple(unreported))
+                if is_recorded and not is_reported and _counts(found, spec, claim):
+                    unreported.append(found)
+            elif not is_reported:
+                return _Search(key, None, tuple(unreported))
             key = key.next_attempt()
             found = self._look(key)
-            if found:
-                self._is_ours(None, found, spec, claim)
-        intent = SubmissionRecord(
-            key=key,
-            ref=self._backend.ref,
-            fingerprint=spec.fingerprint,
-            try_number=claim.try_number,
-            generation=claim.generation,
-        )
-        if not adopted:
-            store.save(intent)
-        handle = found.handle if found else self._submit(spec, key)
-        store.save(intent.model_copy(update={"phase": "submitted", "handle": handle}))
-        return Submission(handle, attempt=key.attempt, adopted=adopted, notes=tuple(self._notes))
 
-    def find_running(self, claim: Claim) -> Submission | None:
-        """Return the job of an earlier try that still runs and nobody is cancelling, or ``None``."""
-        for earlier in range(claim.try_number - 1, 0, -1):
-            key = claim.key.model_copy(update={"attempt": earlier})
-            found = self._look(key)
-            if found and found.is_active and not found.report.cancelling:
-                note = f"Job {found.handle.name} of try {earlier} still runs; taking it over"
-                return Submission(found.handle, attempt=earlier, adopted=True, notes=(note,))
-        return None
+    def _applicable(self, leftover: Leftover | None, spec: JobSpec) -> Leftover | None:
+        """Return what was left to run where that holds for what is asked for now."""
+        if leftover is None or not self._parts:
+            return None
+        if leftover.fingerprint != spec.fingerprint:
+            self._notes.append("All indexes count as not run, since the task's arguments have changed")
+            return None
+        return leftover
+
+    def _recorded(self, record: SubmissionRecord) -> Found | None:
+        """Look for the job that a record speaks of."""
+        handle, ref = record.handle, self._backend.ref
+        if handle and (handle.ref.backend, handle.ref.conn_id) == (ref.backend, ref.conn_id):
+            return self._describe(handle)
+        # Somebody may have sent it just before dying.
+        return self._look(record.key, is_expected=record.phase == "intent")
+
+    # Without a record
 
     def _without_record(self, spec: JobSpec, claim: Claim) -> Submission:
-        if running := self.find_running(claim):
+        running, ended = self._from_earlier_tries(spec, claim)
+        if running:
             return running
-        key = claim.key.model_copy(update={"attempt": claim.try_number})
-        return Submission(
-            self._submit(spec, key), attempt=key.attempt, adopted=False, notes=tuple(self._notes)
-        )
+        key = claim.own_key
+        # A triggerer that starts again runs the same try once more.
+        while found := self._look(key):
+            if self._is_ours(found, spec, claim, Known(is_of_this_run=claim.try_number > 1)):
+                return self._submission(found.handle, key, spec, None, adopted=True)
+            key = key.next_attempt()
+        leftover = self._read_leftover(spec, ended)
+        handle = self._submit_part(spec, key, claim, leftover)
+        return self._submission(handle, key, spec, leftover, adopted=False)
 
-    def _is_ours(self, record: SubmissionRecord | None, found: _Found, spec: JobSpec, claim: Claim) -> bool:
+    def _from_earlier_tries(self, spec: JobSpec, claim: Claim) -> tuple[Submission | None, list[Found]]:
+        """Return the job that is taken over, and those that have ended for good, the newest first."""
+        ended: list[Found] = []
+        running: tuple[Found, JobKey] | None = None
+        newest = claim.own_key.attempt - 1
+        for attempt in range(newest, 0, -1):
+            key = claim.key.model_copy(update={"attempt": attempt})
+            found = self._look(key, is_expected=attempt == newest)
+            if found is None:
+                continue
+            known = Known(is_of_this_run=True, takes_success=False)
+            if found.is_active and self._is_ours(found, spec, claim, known):
+                running = running or (found, key)
+            elif _counts(found, spec, claim):
+                ended.append(found)
+        if running is None:
+            return None, ended
+        handle, key = running[0].handle, running[1]
+        leftover = self._read_leftover(spec, ended) if handle.indexes is not None else None
+        return self._submission(handle, key, spec, leftover, adopted=True), ended
+
+    def _read_leftover(
+        self, spec: JobSpec, ended: Sequence[Found], *, before: Leftover | None = None
+    ) -> Leftover | None:
+        """Return what jobs that have ended left to run.
+
+        :param before: what was left before them
+        """
+        if not self._parts or spec.array_size == 1:
+            return None
+        left = read_leftover(self._backend, self._call, ended, size=spec.array_size)
+        if left is None or before is None:
+            return left
+        return left.model_copy(update={"outputs": {**before.outputs, **left.outputs}})
+
+    # What is there
+
+    def _is_ours(self, found: Found, spec: JobSpec, claim: Claim, known: Known) -> bool:
         """Decide whether the job that was found is this claim's; where it is not, cancel it and say why."""
-        name, reason = found.handle.name, self._why_not(record, found, spec, claim)
+        name, reason = found.handle.name, why_not(found, claim, spec, known)
         if reason is None:
-            self._notes.append(f"Job {name} is there already; taking it over")
+            self._notes.append(f"Job {name} is there already ({found.state.value}); taking it over")
             return True
         if found.is_active and not found.report.cancelling:
-            self._call(lambda: self._backend.cancel(found.handle, reason))
+            self._cancel(found.handle, reason)
             reason += "; it is cancelled"
         self._notes.append(f"Job {name} is not taken over: {reason}")
         return False
 
-    @staticmethod
-    def _why_not(record: SubmissionRecord | None, found: _Found, spec: JobSpec, claim: Claim) -> str | None:
-        if record is None:
-            return "it was left behind by a deleted DAG run of the same name"
-        if record.generation != claim.generation:
-            return "the task was cleared since"
-        if record.phase == "ended":
-            return "its failure was already reported"
-        if found.report.cancelling:
-            return "it is being cancelled"
-        if record.fingerprint != spec.fingerprint:
-            return "the task's arguments have changed since"
-        state = found.report.state
-        if state in (JobState.FAILED, JobState.CANCELLED) and record.try_number != claim.try_number:
-            return f"it has ended as {state.value}"
-        return None
+    def _look(self, key: JobKey, *, is_expected: bool = False) -> Found | None:
+        handle = self._find(key, is_expected=is_expected)
+        return self._describe(handle) if handle else None
 
-    def _look(self, key: JobKey) -> _Found | None:
-        handle = self._call(lambda: self._backend.find(key))
-        if handle is None:
-            return None
+    def _describe(self, handle: JobHandle) -> Found | None:
         (report,) = self._call(lambda: self._backend.describe([handle]))
-        return _Found(handle, report) if report.found else None
+        return Found(handle, report) if report.found else None
+
+    def _find(self, key: JobKey, *, is_expected: bool) -> JobHandle | None:
+        """Find the job of a key.
+
+        :param is_expected: whether there may be one that its service does not show yet
+        """
+        lag_seconds = self._backend.limits.find_lag_seconds if is_expected else 0.0
+        waited_seconds = 0.0
+        while True:
+            handle = self._call(lambda: self._backend.find(key))
+            if handle or waited_seconds >= lag_seconds:
+                return handle
+            self._sleep(lag_seconds / _LOOKS)
+            waited_seconds += lag_seconds / _LOOKS
+
+    # Submitting
+
+    def _submit_part(self, spec: JobSpec, key: JobKey, claim: Claim, leftover: Leftover | None) -> JobHandle:
+        """Submit what is left to run; everything where the service has no room for the list of it."""
+        stamped = spec.model_copy(update={"stamp": claim.stamp(spec).text})
+        if leftover is None:
+            return self._submit(stamped, key)
+        self._notes.append(f"Only indexes {leftover.indexes} are submitted; the others have succeeded")
+        try:
+            return self._submit(leftover.part_of(stamped), key)
+        except InvalidArgument as error:
+            self._notes.append(f"All indexes are submitted, since their list is refused: {error}")
+            return self._submit(stamped, key)
 
     def _submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
-        """Submit; where the answer is lost, look before sending again."""
-        for _ in range(_AMBIGUOUS_TRIES):
-            try:
-                return self._call(lambda: self._backend.submit(spec, key), is_idempotent=False)
-            except AmbiguousError as error:
-                last = error
-                self._notes.append(f"The answer to the submission was lost ({error}); looking for the job")
-            if found := self._call(lambda: self._backend.find(key)):
-                return found
-        raise last
+        """Submit until there is an answer; where one is lost, look before sending again."""
 
-    def _call(self, call: Callable[[], T], *, is_idempotent: bool = True) -> T:
-        return repeat(
-            call, within_seconds=self._within_seconds, sleep=self._sleep, is_idempotent=is_idempotent
+        def attempt() -> JobHandle:
+            if self._is_stopped():
+                raise SubmissionStopped("the task was killed before its job was submitted")
+            self._sent = key
+            try:
+                return self._backend.submit(spec, key)
+            except AmbiguousError as error:
+                self._notes.append(f"The answer to the submission was lost ({error}); looking for the job")
+                if found := self._find(key, is_expected=True):
+                    return found
+                raise
+
+        return self._elected(self._call(attempt), key)
+
+    def _elected(self, handle: JobHandle, key: JobKey) -> JobHandle:
+        """Return the oldest job of a key where several processes submitted one, and cancel ours if it is not.
+
+        Each of them sees this in the end, and only the younger goes.
+        """
+        if not self._backend.limits.find_lag_seconds:
+            return handle
+        oldest = self._find(key, is_expected=True)
+        if oldest is None or oldest.native_id == handle.native_id:
+            return handle
+        self._cancel(handle, "another process has submitted the same job before")
+        self._notes.append(f"Job {handle.native_id} is a twin of {oldest.native_id}, and is cancelled")
+        return oldest
+
+    def _withdraw(self, key: JobKey) -> None:
+        if handle := self._find(key, is_expected=True):
+            self._cancel(handle, "its submission was broken off")
+
+    def _submission(
+        self, handle: JobHandle, key: JobKey, spec: JobSpec, leftover: Leftover | None, *, adopted: bool
+    ) -> Submission:
+        return Submission(
+            handle,
+            attempt=key.attempt,
+            adopted=adopted,
+            notes=tuple(self._notes),
+            array_size=spec.array_size if leftover and handle.indexes is not None else handle.size,
+            earlier_outputs=leftover.outputs if leftover and handle.indexes is not None else None,
         )
+
+    def _cancel(self, handle: JobHandle, reason: str) -> None:
+        self._call(lambda: self._backend.cancel(handle, reason))
+
+    def _call(self, call: Callable[[], T]) -> T:
+        return repeat(call, within_seconds=self._within_seconds, sleep=self._sleep)
+
+
+def _counts(found: Found, spec: JobSpec, claim: Claim) -> bool:
+    """Return whether a job has ended that ran what is asked for now, or a part of it."""
+    stamp = Stamp.read(found.handle.stamp)
+    return not found.is_active and stamp is not None and stamp[:2] == claim.stamp(spec)[:2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,20 +11,42 @@ from airflow_provider_jobs.core.errors import NoCapacity
 from airflow_provider_jobs.core.models import BackendRef
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.engine.calls import OpenBackend
-from airflow_provider_jobs.engine.submission import Claim, RecordStore, Submission, Submitter
+from airflow_provider_jobs.engine.claims import Claim
+from airflow_provider_jobs.engine.records import RecordStore
+from airflow_provider_jobs.engine.submission import Submission, Submitter
 
 
 class Target(NamedTuple):
-    """One place, and the job as it is submitted there."""
+    """One place, and the job as it is submitted there.
+
+    :param maps_indexes: whether a part of its array can run there under the original indexes
+    """
 
     spec: JobSpec
     ref: BackendRef
+    maps_indexes: bool = True
 
 
-def targets_after(targets: Sequence[Target], ref: BackendRef) -> Sequence[Target]:
-    """Return the targets that come after the one whose backend a reference names; none where it is none."""
+@dataclass(frozen=True)
+class Terms:
+    """How a task wants its job submitted.
+
+    :param parts: whether a retry of an array submits only what has not succeeded
+    :param withdraws: whether a job is cancelled whose submission a time limit breaks off
+    :param is_stopped: whether the task was killed, so that nothing may be sent any more
+    :param note: takes a sentence for the log
+    """
+
+    note: Callable[[str], None]
+    parts: bool = True
+    withdraws: bool = True
+    is_stopped: Callable[[], bool] = lambda: False
+
+
+def targets_from(targets: Sequence[Target], ref: BackendRef) -> Sequence[Target]:
+    """Return the targets from the one on whose backend a reference names; none where it is none."""
     names = [target.ref.backend for target in targets]
-    return targets[names.index(ref.backend) + 1 :] if ref.backend in names else ()
+    return targets[names.index(ref.backend) :] if ref.backend in names else ()
 
 
 def submit_to_first(
@@ -32,29 +55,36 @@ def submit_to_first(
     claim: Claim,
     store: RecordStore | None,
     open_backend: OpenBackend,
-    note: Callable[[str], None],
+    terms: Terms,
 ) -> Submission:
     """Return the job at the first target that takes it; one that is there already is found first.
 
     A target that refuses it for want of capacity or quota holds no job, so the next one is asked.
 
-    :param note: takes a sentence for the log
     :raises NoCapacity: the last one refused it too
     """
 
     def submitter(target: Target) -> Submitter:
-        return Submitter(open_backend(target.ref), store)
+        return Submitter(
+            open_backend(target.ref),
+            store,
+            parts=terms.parts and target.maps_indexes,
+            withdraws=terms.withdraws,
+            is_stopped=terms.is_stopped,
+        )
 
     if store is None and claim.try_number > 1 and len(targets) > 1:
         for target in targets:
-            if running := submitter(target).find_running(claim):
+            if running := submitter(target).find_running(target.spec, claim):
                 return running
     begin = _first(targets, claim=claim, store=store)
     for target, following in pairwise(targets[begin:]):
         try:
             return submitter(target).submit_once(target.spec, claim)
         except NoCapacity as error:
-            note(f"{target.ref.backend} has no room for the job: {error}; {following.ref.backend} is tried")
+            terms.note(
+                f"{target.ref.backend} has no room for the job: {error}; {following.ref.backend} is tried"
+            )
     return submitter(targets[-1]).submit_once(targets[-1].spec, claim)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from airflow_provider_jobs.core.errors import AccessDenied, InvalidArgument, JobsError
+from airflow_provider_jobs.core.errors import (
+    AccessDenied,
+    Conflict,
+    InvalidArgument,
+    JobsError,
+    NoCapacity,
+    SubmissionStopped,
+    is_trouble,
+)
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import JobHandle, JobOutcome
 from airflow_provider_jobs.core.states import JobState
@@ -73,6 +81,32 @@ def with_failure(outcome: JobOutcome) -> JobOutcome:
         outcome,
         Failure(kind=kind, retryable=True, message=who, console_url=outcome.handle.console_url),
     )
+
+
+def refusal(error: JobsError) -> Failure:
+    """Return the failure of a job that could not be submitted."""
+    kind, retryable = FailureKind.CONFIG, False
+    if isinstance(error, SubmissionStopped):
+        kind, retryable = FailureKind.CANCELLED, True
+    elif isinstance(error, NoCapacity):
+        kind, retryable = FailureKind.CAPACITY, True
+    elif is_trouble(error):
+        kind, retryable = FailureKind.PLATFORM, True
+    elif isinstance(error, Conflict):
+        # What is disabled today may be enabled before the next try.
+        retryable = True
+    return Failure(
+        kind=kind,
+        retryable=retryable,
+        message=str(error),
+        native_reason=getattr(error, "native_code", None) or None,
+    )
+
+
+def only_preempted(outcome: JobOutcome) -> bool:
+    """Return whether the job ended for nothing but machines that were taken away."""
+    kinds = {failure.kind for failure in outcome.failures}
+    return outcome.state is JobState.FAILED and kinds == {FailureKind.PREEMPTED} and not outcome.cancelled_for
 
 
 def unreachable(handle: JobHandle, error: JobsError) -> Failure:

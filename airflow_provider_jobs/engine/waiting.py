@@ -21,7 +21,8 @@ from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
 from airflow_provider_jobs.engine.clock import Now
 from airflow_provider_jobs.engine.group import PollGroup, PollGroups
-from airflow_provider_jobs.engine.members import LogTrouble, Member, Update
+from airflow_provider_jobs.engine.leftover import merged
+from airflow_provider_jobs.engine.members import LogTrouble, Member, ServiceTrouble, Update
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.story import JobStory, Listener
 from airflow_provider_jobs.engine.verdict import is_success, unreachable
@@ -96,9 +97,20 @@ class _Wait:
         elif isinstance(update, LogTrouble):
             self.logs_are_refused = isinstance(update.error, PermanentError)
             self.listener.note(f"The job's log cannot be read now: {update.error}", warning=True)
+        elif isinstance(update, ServiceTrouble):
+            self._take_trouble(update)
         else:
             self.refused = update
         return update
+
+    def _take_trouble(self, trouble: ServiceTrouble) -> None:
+        if trouble.error is None:
+            self.listener.note("The service answers again")
+            return
+        self.listener.note(
+            f"The service cannot be asked now, which says nothing about the job: {trouble.error}",
+            warning=True,
+        )
 
     def _take_report(self, report: JobReport) -> None:
         for sentence in self.watch.take(report, self.now()):
@@ -172,7 +184,7 @@ class _Wait:
         )
         if self.plan.log_indexes == "failed":
             self._show_failed(failures)
-        array = _settled(watch.array, watch.state)
+        array = merged(_settled(watch.array, watch.state), self.plan.array_size or handle.size)
         if array.size > 1:
             failed = f", failed: {format_indexes(array.failed_indexes)}" if array.failed_indexes else ""
             self.listener.note(f"{array.succeeded}/{array.size} indexes succeeded{failed}")
@@ -181,7 +193,7 @@ class _Wait:
             state=watch.state,
             array=array,
             failures=failures,
-            outputs=self.story.outputs,
+            outputs={**self.plan.earlier_outputs, **self.story.outputs},
             started_at=watch.started_at,
             ended_at=watch.ended_at,
             attempts=self.plan.attempts,

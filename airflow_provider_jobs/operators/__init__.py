@@ -1,4 +1,4 @@
-"""Every operator by its short name, each loaded when it is first used.
+"""Every operator by its short name, and the retry policy, each loaded when it is first used.
 
 ``from airflow_provider_jobs.operators import GcpBatchJobOperator``
 """
@@ -9,11 +9,15 @@ from typing import Any
 
 from airflow_provider_jobs.core.registry import backends, load
 
-_PORTABLE = "airflow_provider_jobs.operators.container:ContainerJobOperator"
+_OWN = (
+    "airflow_provider_jobs.operators.container:ContainerJobOperator",
+    "airflow_provider_jobs.operators.retry_policy:JobRetry",
+    "airflow_provider_jobs.operators.retry_policy:JobRetryPolicy",
+)
 
 
 def _paths() -> dict[str, str]:
-    return {path.partition(":")[2]: path for path in (_PORTABLE, *(entry.operator for entry in backends()))}
+    return {path.partition(":")[2]: path for path in (*_OWN, *(entry.operator for entry in backends()))}
 
 
 def __getattr__(name: str) -> Any:

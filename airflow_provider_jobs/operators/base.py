@@ -56,6 +56,14 @@ class JobOperator(JobTask):
         :raises InvalidArgument: names the argument, the value and the remedy
         """
 
+    @classmethod
+    def maps_indexes(cls, spec: JobSpec) -> bool:
+        """Return whether a part of an array runs under its original indexes, whatever the image knows of it.
+
+        It does where a prelude stands in front of the command, or where each index has variables of its own.
+        """
+        return spec.prelude and (spec.command is not None or spec.script is not None)
+
     def check_arguments(self) -> None:
         """Check what can be known at DAG parse.
 
@@ -77,7 +85,8 @@ class JobOperator(JobTask):
         )
         spec = write_spec(type(self), spec=values, options=self._values(self.option_fields))
         conn_id = getattr(self, self.conn_id_field)
-        return [Target(spec, write_ref(type(self), conn_id=conn_id, scope=self._values(self.scope_fields)))]
+        ref = write_ref(type(self), conn_id=conn_id, scope=self._values(self.scope_fields))
+        return [Target(spec, ref, maps_indexes=self.index_map or self.maps_indexes(spec))]
 
     def _values(self, names: tuple[str, ...]) -> dict[str, object]:
         return {name: getattr(self, name) for name in names}

@@ -90,10 +90,9 @@ class ContainerJobOperator(JobTask):
             spec, options, scope = self._split(kind, entry, target)
             conn_id = target.get("conn_id") or self.conn_id or entry.conn_id
             limited = with_time_limit(kind, spec, execution_timeout=self.execution_timeout)
-            return Target(
-                write_spec(kind, spec=limited, options=options),
-                write_ref(kind, conn_id=conn_id, scope=scope),
-            )
+            written = write_spec(kind, spec=limited, options=options)
+            ref = write_ref(kind, conn_id=conn_id, scope=scope)
+            return Target(written, ref, maps_indexes=self.index_map or kind.maps_indexes(written))
 
     # What can be known at DAG parse
 

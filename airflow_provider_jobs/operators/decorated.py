@@ -57,10 +57,12 @@ class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
         self._context = context
         return ContainerJobOperator.execute(self, context)
 
-    def execute_complete(self, context: Any, event: Mapping[str, Any], deadline: str | None = None) -> Any:
-        """End the task as the trigger saw the job end, or try the next place where there is one."""
+    def execute_complete(
+        self, context: Any, event: Mapping[str, Any], deadline: str | None = None, preemptions: int = 0
+    ) -> Any:
+        """End the task as the trigger saw the job end, or submit another where that is wanted."""
         self._context = context
-        return super().execute_complete(context, event, deadline)
+        return super().execute_complete(context, event, deadline, preemptions)
 
     def resolve_targets(self) -> list[Target]:
         """Return the services in the order in which they are tried, with the function's command."""

@@ -7,14 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from airflow_provider_jobs.engine.submission import SubmissionRecord
+from airflow_provider_jobs.core.failures import FailureKind
+from airflow_provider_jobs.core.models import JobOutcome
+from airflow_provider_jobs.engine.leftover import leftover_of
+from airflow_provider_jobs.engine.records import SubmissionRecord
 
 log = logging.getLogger(__name__)
 _KEY = "airflow_provider_jobs.submission"
 
 
 class TaskStateRecords:
-    """A :class:`~airflow_provider_jobs.engine.submission.RecordStore` on ``context["task_state_store"]``.
+    """A :class:`~airflow_provider_jobs.engine.records.RecordStore` on ``context["task_state_store"]``.
 
     Airflow keeps it under the DAG run, task and map index; it outlives tries and is not cleared
     with the task.
@@ -38,11 +41,15 @@ class TaskStateRecords:
         """Keep the record; it is in Airflow's database when this returns."""
         self._store.set(_KEY, record.to_json())
 
-    def mark_ended(self) -> None:
-        """Note that the task has reported the failure of its job, so that a retry submits another."""
-        record = self.load()
-        if record is not None:
-            self.save(record.model_copy(update={"phase": "ended"}))
+    def count_failure(self, kind: FailureKind) -> None:
+        """Remember that the task reports a failure of this kind."""
+        if record := self.load():
+            self.save(record.counting(kind))
+
+    def mark_ended(self, outcome: JobOutcome) -> None:
+        """Remember that the job has ended so, and is told of: the next job must be another."""
+        if record := self.load():
+            self.save(record.ended(leftover_of(outcome)))
 
 
 def task_state_records(context: Any) -> TaskStateRecords | None:

@@ -9,37 +9,62 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator
 from pendulum import DateTime
 
 from airflow_provider_jobs.core.arguments import build_model
-from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.errors import InvalidArgument, JobsError, SubmissionStopped
 from airflow_provider_jobs.core.models import JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
 from airflow_provider_jobs.engine.clock import utc_now
 from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.plan import EXPLAIN_AFTER_SECONDS, WaitPlan
-from airflow_provider_jobs.engine.submission import Claim
-from airflow_provider_jobs.engine.targets import Target, submit_to_first, targets_after
-from airflow_provider_jobs.engine.verdict import check_fail_when, found_no_room, is_success, with_failure
+from airflow_provider_jobs.engine.submission import Submission
+from airflow_provider_jobs.engine.targets import Target, Terms, targets_from
+from airflow_provider_jobs.engine.verdict import (
+    check_fail_when,
+    found_no_room,
+    is_success,
+    only_preempted,
+    refusal,
+    with_failure,
+)
 from airflow_provider_jobs.engine.waiting import wait_for_job
-from airflow_provider_jobs.exceptions import job_exception
+from airflow_provider_jobs.exceptions import job_exception, submission_exception
 from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
 from airflow_provider_jobs.operators.ending import default_deferrable, needs_worker
 from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
 from airflow_provider_jobs.operators.records import task_state_records
+from airflow_provider_jobs.operators.submitting import claim_of, submit
 from airflow_provider_jobs.triggers.job import ON_KILL_SECONDS, JobTrigger, success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
+from airflow_provider_jobs.triggers.task_state import has_ended
 
 _CHOICES = {
     "on_kill": ("cancel", "leave"),
     "delete_after": ("never", "success", "always"),
     "log_indexes": ("all", "failed"),
 }
+
+
+class _Leg(NamedTuple):
+    """What a try carries from one worker to the next.
+
+    :param deadline: when ``execution_timeout`` has passed
+    :param preemptions: how many jobs of this try were preempted before
+    """
+
+    deadline: DateTime | None = None
+    preemptions: int = 0
+
+    def as_kwargs(self) -> dict[str, Any] | None:
+        """Return it as plain arguments of ``execute_complete``."""
+        deadline = self.deadline.isoformat() if self.deadline else None
+        told = {"deadline": deadline, "preemptions": self.preemptions}
+        return {name: value for name, value in told.items() if value} or None
 
 
 class JobTask(BaseOperator):
@@ -75,6 +100,10 @@ class JobTask(BaseOperator):
     :param on_kill: ``"cancel"`` or ``"leave"`` the job when the task is killed or times out
     :param delete_after: remove the remote record: ``"never"``, after ``"success"``, ``"always"``
     :param fail_when: fail on ``"any"`` failed index, when ``"all"`` failed, or from a fraction of them on
+    :param retry_failed_only: a retry of an array submits only the indexes that have not succeeded
+    :param index_map: the image reads ``JOB_INDEX_MAP``, so that ``retry_failed_only`` holds also where no
+        prelude can stand in front of its command
+    :param preemption_retries: how often a job whose machine was taken away is submitted again within one try
     :param explain_after: how long a job may wait before the log says why
     """
 
@@ -119,6 +148,9 @@ class JobTask(BaseOperator):
         on_kill: str = "cancel",
         delete_after: str = "never",
         fail_when: str | float = "any",
+        retry_failed_only: bool = True,
+        index_map: bool = False,
+        preemption_retries: int = 0,
         explain_after: timedelta = timedelta(seconds=EXPLAIN_AFTER_SECONDS),
         **kwargs: Any,
     ) -> None:
@@ -149,8 +181,12 @@ class JobTask(BaseOperator):
         self.on_kill_action = on_kill
         self.delete_after = delete_after
         self.fail_when = fail_when
+        self.retry_failed_only = retry_failed_only
+        self.index_map = index_map
+        self.preemption_retries = preemption_retries
         self.explain_after = explain_after
         self.job_handle: JobHandle | None = None
+        self._is_killed = False
 
     def resolve_targets(self) -> list[Target]:
         """Return where the job may go, the first choice first, each with the job as it is submitted there.
@@ -174,6 +210,11 @@ class JobTask(BaseOperator):
                 choices = ", ".join(map(repr, _CHOICES[name]))
                 raise InvalidArgument(name, f"{value!r} is refused", remedy=f"Write one of {choices}")
         check_fail_when(self.fail_when)
+        retries = self.preemption_retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise InvalidArgument(
+                "preemption_retries", f"{retries!r} is refused", remedy="Write how many, 0 for none"
+            )
         if self.poll_interval is not None and not self.poll_interval > 0:
             raise InvalidArgument(
                 "poll_interval", f"{self.poll_interval!r} is refused", remedy="Write seconds above 0"
@@ -182,40 +223,48 @@ class JobTask(BaseOperator):
     # The task
 
     def execute(self, context: Any) -> Any:
-        """Submit the job, or find the one that is there, and wait for it."""
-        deadline = utc_now() + self.execution_timeout if self.execution_timeout else None
-        return self._run(context, self.resolve_targets(), deadline)
+        """Submit the job, or find the one that is there, and wait for it.
 
-    def execute_complete(self, context: Any, event: Mapping[str, Any], deadline: str | None = None) -> Any:
-        """End the task as the trigger saw the job end, or try the next place where there is one.
+        :raises JobFailed: it could not be submitted, or did not succeed; the subclass says why
+        """
+        deadline = utc_now() + self.execution_timeout if self.execution_timeout else None
+        try:
+            targets = self.resolve_targets()
+        except JobsError as error:
+            raise submission_exception(refusal(error), may_fail_at_once=self._may_fail_at_once) from error
+        return self._run(context, targets, _Leg(deadline))
+
+    def execute_complete(
+        self, context: Any, event: Mapping[str, Any], deadline: str | None = None, preemptions: int = 0
+    ) -> Any:
+        """End the task as the trigger saw the job end, or submit another where that is wanted.
 
         :param deadline: when ``execution_timeout`` has passed, in ISO 8601
+        :param preemptions: how many jobs of this try were preempted before
         :raises JobFailed: the job did not succeed; the subclass says why
         """
         outcome = JobOutcome.from_json(event["outcome"])
-        return self._after(outcome, context, DateTime.fromisoformat(deadline) if deadline else None)
+        until = DateTime.fromisoformat(deadline) if deadline else None
+        return self._after(outcome, context, _Leg(until, preemptions))
 
-    def _run(self, context: Any, targets: Sequence[Target], deadline: DateTime | None) -> Any:
+    def _run(self, context: Any, targets: Sequence[Target], leg: _Leg) -> Any:
         """Submit to the first target that takes the job, and wait for it there."""
         log = TaskLog()
-        submission = submit_to_first(
-            targets,
-            claim=self._claim(context),
-            store=task_state_records(context),
-            open_backend=open_backend,
-            note=log.note,
-        )
-        self.job_handle = handle = submission.handle
+        submission = self._submit(context, targets, leg, log)
+        handle = submission.handle
         for sentence in submission.notes:
             log.note(sentence)
         log.note(f"Job {handle.native_id} {'is followed' if submission.adopted else 'was submitted'}")
         if handle.console_url:
             log.note(f"Console: {handle.console_url}")
-        plan = self._plan(handle, attempts=submission.attempt, deadline=deadline)
+        plan = self._plan(submission, deadline=leg.deadline)
         if not self.deferrable:
-            return self._after(asyncio.run(wait_for_job(plan, PollGroups(), log)), context, deadline)
+            return self._after(asyncio.run(wait_for_job(plan, PollGroups(), log)), context, leg)
         reason = needs_worker(self)
         self.log.debug("Success ends %s", f"on a worker: {reason}" if reason else "in the triggerer")
+        # A worker learns seconds late that its task has ended, and a deferral that is refused calls nobody.
+        if self._is_killed or has_ended(context["ti"]):
+            self._give_up(handle)
         self.defer(
             trigger=JobTrigger(
                 plan=plan.to_json(),
@@ -223,32 +272,88 @@ class JobTask(BaseOperator):
                 pushes_xcom=bool(self.do_xcom_push),
             ),
             method_name="execute_complete",
-            kwargs={"deadline": deadline.isoformat()} if deadline else None,
+            kwargs=leg.as_kwargs(),
         )
         return None
 
-    def _after(self, outcome: JobOutcome, context: Any, deadline: DateTime | None) -> Any:
-        """End the task as the job ended, or go on where it may find room."""
+    def _submit(self, context: Any, targets: Sequence[Target], leg: _Leg, log: TaskLog) -> Submission:
+        self.job_handle = None
+        submission = submit(
+            targets,
+            context,
+            claim=claim_of(
+                context, resubmission=leg.preemptions, jobs_per_try=1 + max(0, self.preemption_retries)
+            ),
+            terms=Terms(
+                note=log.note,
+                parts=self.retry_failed_only,
+                withdraws=self.on_kill_action == "cancel",
+                is_stopped=lambda: self._is_killed,
+            ),
+            may_fail_at_once=self._may_fail_at_once,
+        )
+        self.job_handle = submission.handle
+        if self._is_killed:
+            self._give_up(submission.handle)
+        return submission
+
+    def _after(self, outcome: JobOutcome, context: Any, leg: _Leg) -> Any:
+        """End the task as the job ended, or go on with another job."""
         self.job_handle = outcome.handle
+        if only_preempted(outcome) and leg.preemptions < self.preemption_retries:
+            return self._run_again(outcome, context, leg)
         reason = found_no_room(outcome)
-        further = targets_after(self.resolve_targets(), outcome.handle.ref) if reason else []
+        further = targets_from(self.resolve_targets(), outcome.handle.ref)[1:] if reason else []
         if not further:
             return self._finish(outcome, context)
         TaskLog().note(
             f"Job {outcome.handle.name}: {reason}; {further[0].ref.backend} is tried", warning=True
         )
-        return self._run(context, further, deadline)
+        return self._run(context, further, leg)
+
+    def _run_again(self, outcome: JobOutcome, context: Any, leg: _Leg) -> Any:
+        """Submit what a preemption has left, within the same try."""
+        count = leg.preemptions + 1
+        TaskLog().note(
+            f"Job {outcome.handle.name} was preempted; it is submitted again"
+            f" ({count} of {self.preemption_retries} preemption_retries)",
+            warning=True,
+        )
+        if records := task_state_records(context):
+            records.mark_ended(outcome)
+        targets = self.resolve_targets()
+        return self._run(
+            context, targets_from(targets, outcome.handle.ref) or targets, leg._replace(preemptions=count)
+        )
 
     def on_kill(self) -> None:
-        """Cancel the job that this worker has submitted."""
-        handle = self.job_handle
-        if handle is None or self.on_kill_action == "leave":
+        """Cancel the job that this worker has submitted.
+
+        A submission that is under way stops before it sends, or cancels what it has sent.
+        """
+        self._is_killed = True
+        if self.job_handle is not None:
+            self._cancel(self.job_handle)
+
+    def _give_up(self, handle: JobHandle) -> NoReturn:
+        """End a task that was killed while its job was submitted, with the job."""
+        self._cancel(handle)
+        failure = refusal(SubmissionStopped("the task was killed"))
+        raise submission_exception(failure, may_fail_at_once=False)
+
+    def _cancel(self, handle: JobHandle) -> None:
+        if self.on_kill_action == "leave":
             return
         self.log.info("The task was killed; cancelling job %s", handle.native_id)
         try:
             cancel_job_now(open_backend, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
         except CancelNotConfirmed as error:
             self.log.warning("%s", error)
+
+    @property
+    def _may_fail_at_once(self) -> bool:
+        """Whether a failure that a retry cannot mend may skip the retries; else the retry policy says."""
+        return getattr(self, "retry_policy", None) is None
 
     def _finish(self, outcome: JobOutcome, context: Any) -> Any:
         success = is_success(outcome, self.fail_when)  # type: ignore[arg-type]
@@ -259,28 +364,20 @@ class JobTask(BaseOperator):
             context["ti"].xcom_push(key="job", value=xcoms["job"])
         if success:
             return xcoms.get("return_value")
-        if outcome.state.is_terminal and (records := task_state_records(context)):
-            records.mark_ended()
-        raise job_exception(outcome, may_fail_at_once=self.retry_policy is None)
+        if records := task_state_records(context):
+            records.count_failure(outcome.failures[0].kind)
+            if outcome.state.is_terminal:
+                records.mark_ended(outcome)
+        raise job_exception(outcome, may_fail_at_once=self._may_fail_at_once)
 
-    def _claim(self, context: Any) -> Claim:
-        ti = context["ti"]
-        key = JobKey(
-            dag_id=ti.dag_id,
-            run_id=ti.run_id,
-            task_id=ti.task_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-            deployment=conf.get("airflow_provider_jobs", "deployment", fallback=""),
-        )
-        # Clearing a task raises its max_tries, a retry does not.
-        return Claim(key=key, try_number=ti.try_number, generation=ti.max_tries)
-
-    def _plan(self, handle: JobHandle, *, attempts: int, deadline: DateTime | None) -> WaitPlan:
+    def _plan(self, submission: Submission, *, deadline: DateTime | None) -> WaitPlan:
         start = utc_now()
         shown = self.log_indexes if isinstance(self.log_indexes, str) else tuple(self.log_indexes)
         values = {
-            "handle": handle,
-            "attempts": attempts,
+            "handle": submission.handle,
+            "attempts": submission.attempt,
+            "array_size": submission.array_size,
+            "earlier_outputs": submission.earlier_outputs or {},
             "deferred_at": start,
             "execution_deadline": deadline,
             "queue_deadline": start + self.queue_timeout if self.queue_timeout else None,

@@ -21,6 +21,7 @@ from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.triggers.task_log import TaskLog
+from airflow_provider_jobs.triggers.task_state import is_still_deferred
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +66,16 @@ class JobTrigger(BaseTrigger):
         yield TriggerEvent({"outcome": outcome.to_json()})
 
     async def on_kill(self) -> None:
-        """Cancel the job, since a user marked or cleared the task."""
+        """Cancel the job, since the task was marked, cleared or deleted.
+
+        Airflow calls this too where another triggerer has taken the trigger over; the task is then still
+        deferred, and nothing is cancelled.
+        """
         plan = WaitPlan.from_json(self.plan)
         log = TaskLog()
+        if self.task_instance is not None and await is_still_deferred(self.task_instance):
+            log.note(f"Another triggerer follows job {plan.handle.native_id} from here on")
+            return
         if plan.on_kill == "leave":
             log.note(
                 f"The task was killed; job {plan.handle.native_id} is left running (on_kill)", warning=True

@@ -69,6 +69,7 @@ class FakeJob:
 class FakeBackend:
     """An in-memory service. Every method is safe in several threads.
 
+    With ``names_jobs_itself`` every submission is another job, which ``lag_finds`` finds miss at first.
     ``calls`` counts method calls, ``cancelled`` keeps ``(native_id, reason)``, and ``before`` is
     called with the method's name outside of the lock, so that a test can block or record there.
     """
@@ -89,6 +90,9 @@ class FakeBackend:
         self.cancelled: list[tuple[str, str]] = []
         self.before: Callable[[str], None] = lambda method: None
         self.page_size = 1000
+        self.names_jobs_itself = False
+        self.lag_finds = 0
+        self.hidden_finds: Counter[str] = Counter()
         self._refusals: dict[str, deque[Exception]] = defaultdict(deque)
         self._lost: dict[str, deque[Exception]] = defaultdict(deque)
         self._lock = threading.RLock()
@@ -140,13 +144,19 @@ class FakeBackend:
         with self._call("submit"):
             name = job_name(key, 63)
             native_id = f"{'/'.join(self.ref.scope.values())}/{name}"
+            if self.names_jobs_itself:
+                native_id = f"{native_id}-{len(self.jobs)}"
+                self.hidden_finds[native_id] = self.lag_finds
             if native_id not in self.jobs:
                 self.jobs[native_id] = self._new_job(spec, key, native_id=native_id)
             return self.jobs[native_id].handle
 
     def find(self, key: JobKey) -> JobHandle | None:
         with self._call("find"):
-            return next((job.handle for job in self.jobs.values() if job.key == key), None)
+            ours = [job.handle for job in self.jobs.values() if job.key == key]
+            for handle in ours:
+                self.hidden_finds[handle.native_id] -= 1
+            return next((handle for handle in ours if self.hidden_finds[handle.native_id] < 0), None)
 
     def describe(self, handles: Sequence[JobHandle]) -> Sequence[JobReport]:
         with self._call("describe"):
@@ -195,6 +205,8 @@ class FakeBackend:
             submitted_at=pendulum.now("UTC"),
             console_url=f"https://console.example/{native_id}",
             logs_url=f"https://console.example/{native_id}/logs",
+            stamp=spec.stamp,
+            cancel_command=f"cloud stop {native_id}",
         )
         return FakeJob(key, spec, handle, script, deque(script.states))
 

@@ -44,6 +44,18 @@ class TestSubmitting:
         assert handle.size == 3
         assert handle.console_url is None or handle.console_url.startswith("https://")
 
+    def test_a_handle_keeps_the_stamp_of_its_submission_and_says_how_to_cancel_by_hand(
+        self, world: World
+    ) -> None:
+        key, stamp = world.key(), "0123456789abcdef-3-89abcdef"
+        spec = world.write_spec(Work(size=2)).model_copy(update={"stamp": stamp})
+        handle = world.backend.submit(spec, key)
+        assert handle.stamp == stamp
+        assert handle.name in (handle.cancel_command or "") or handle.native_id in (
+            handle.cancel_command or ""
+        )
+        assert world.open().find(key) == handle
+
     def test_the_same_key_gives_the_same_job(self, world: World) -> None:
         key, spec = world.key(), world.write_spec(Work(size=2))
         first = world.backend.submit(spec, key)
@@ -139,6 +151,15 @@ class TestDescribing:
         assert report.array.failed_indexes == (7,)
         assert [failure.index for failure in report.failures] == [7]
         assert {line.index for line in read_all(world, handle, lines=2)} == {3, 7}
+
+    def test_a_part_of_ranges_runs_each_index_under_its_own_number(self, world: World) -> None:
+        indexes = (0, 2, 3, 4, 7, 10, 11)
+        handle = world.submit(Work(size=12, indexes=indexes, exit_codes={4: 5, 10: 6}, lines=1))
+        report = world.end(handle)
+        assert report.array is not None
+        assert report.array.failed_indexes == (4, 10)
+        lines = read_all(world, handle, lines=len(indexes))
+        assert tuple(sorted(line.index for line in lines if line.index is not None)) == indexes
 
     def test_threads_may_ask_at_once(self, world: World) -> None:
         handles = [world.submit(Work()) for _ in range(3)]

@@ -12,8 +12,9 @@ from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import ArrayCounts, BackendRef, JobHandle, JobOutcome
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.engine.submission import Claim, Submission
-from airflow_provider_jobs.engine.targets import Target, submit_to_first, targets_after
+from airflow_provider_jobs.engine.claims import Claim
+from airflow_provider_jobs.engine.submission import Submission
+from airflow_provider_jobs.engine.targets import Target, Terms, submit_to_first, targets_from
 from airflow_provider_jobs.engine.verdict import found_no_room
 from tests.contract.fake import FakeBackend
 from tests.engine.test_submission import FIRST, RETRY, Store
@@ -34,9 +35,8 @@ class Places:
         self.notes: list[str] = []
 
     def submit(self, store: Store | None, claim: Claim = FIRST) -> Submission:
-        return submit_to_first(
-            self.targets, claim=claim, store=store, open_backend=self.open, note=self.notes.append
-        )
+        terms = Terms(note=self.notes.append)
+        return submit_to_first(self.targets, claim=claim, store=store, open_backend=self.open, terms=terms)
 
     def open(self, ref: BackendRef) -> FakeBackend:
         self.opened.append(ref.backend)
@@ -130,11 +130,11 @@ def test_without_a_record_every_place_is_searched_before_another_job_is_submitte
     assert places.jobs() == {"north": 0, "south": 1, "east": 0}
 
 
-def test_the_places_that_are_left_come_after_the_one_that_was_tried() -> None:
+def test_the_places_that_are_left_begin_with_the_one_that_was_tried() -> None:
     places = Places()
-    names = [[target.ref.backend for target in targets_after(places.targets, ref)] for ref in places.refs]
-    assert names == [["south", "east"], ["east"], []]
-    assert not targets_after(places.targets, BackendRef(backend="moon", conn_id="c"))
+    names = [[target.ref.backend for target in targets_from(places.targets, ref)] for ref in places.refs]
+    assert names == [["north", "south", "east"], ["south", "east"], ["east"]]
+    assert not targets_from(places.targets, BackendRef(backend="moon", conn_id="c"))
 
 
 def outcome(state: JobState, **values: object) -> JobOutcome:

@@ -11,9 +11,7 @@ import pytest
 
 from airflow_provider_jobs.core.errors import (
     AccessDenied,
-    AmbiguousError,
     NotFound,
-    ThrottledError,
     UnavailableError,
 )
 from airflow_provider_jobs.core.failures import FailureKind
@@ -139,37 +137,6 @@ def test_a_log_that_never_goes_quiet_is_waited_for_only_within_the_bound() -> No
         return asyncio.get_running_loop().time()
 
     assert 20 <= run(main()) <= 40
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        UnavailableError("503"),
-        ThrottledError("429", retry_after_seconds=30),
-        AmbiguousError("connection reset"),
-    ],
-)
-def test_ten_minutes_of_api_trouble_are_not_the_jobs_trouble(error: Exception) -> None:
-    fake = new_fake()
-    fake.refuse("describe", error, times=12)
-    outcome = follow(fake)
-    assert outcome.state is SUCCEEDED
-    assert fake.calls["describe"] < 12 + 6
-
-
-def test_trouble_slows_the_group_down() -> None:
-    fake = new_fake()
-    fake.refuse("describe", UnavailableError("503"), times=1_000)
-
-    async def main() -> int:
-        handle = submitted(fake)
-        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), Heard()))
-        await asyncio.sleep(600)
-        assert not waiting.done()
-        waiting.cancel()
-        return fake.calls["describe"]
-
-    assert run(main()) <= 20
 
 
 def test_a_permission_that_stays_revoked_ends_the_wait_after_a_bounded_number_of_tries() -> None:

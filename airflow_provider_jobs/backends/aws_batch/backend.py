@@ -16,11 +16,13 @@ from airflow_provider_jobs.backends.aws_batch.hook import MAX_DESCRIBED, AwsBatc
 from airflow_provider_jobs.backends.aws_batch.log_reader import LogReader
 from airflow_provider_jobs.backends.aws_batch.options import AwsBatchReach, AwsBatchScope
 from airflow_provider_jobs.backends.aws_batch.parts import PartLookup
+from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.errors import InvalidArgument, NotFound
-from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
+from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
 
@@ -39,7 +41,13 @@ class AwsBatchBackend:
     """
 
     # CloudWatch Logs takes about 5 queries per second, account and region, and others may ask too.
-    limits = Limits(describe_chunk=MAX_DESCRIBED, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
+    # No document says how soon a job is in ListJobs.
+    limits = Limits(
+        describe_chunk=MAX_DESCRIBED,
+        describe_floor_seconds=1.0,
+        logs_floor_seconds=2.0,
+        find_lag_seconds=10.0,
+    )
 
     def __init__(self, ref: BackendRef) -> None:
         kind = AwsBatchScope if "job_queue" in ref.scope else AwsBatchReach
@@ -126,6 +134,8 @@ class AwsBatchBackend:
             submitted_at=details.moment(job.get("createdAt")) or pendulum.now("UTC"),
             console_url=url,
             logs_url=url,
+            stamp=(job.get("tags") or {}).get(STAMP_LABEL, ""),
+            cancel_command=mapping.cancel_command(job["jobId"], region=self.hook.region),
         )
 
     def _report(self, handle: JobHandle, job: Fields | None) -> JobReport:
@@ -148,5 +158,4 @@ class AwsBatchBackend:
 
 def _index_map(job: Fields) -> tuple[int, ...] | None:
     """Return the original index of each child of a job that we made, ``None`` where they are the same."""
-    listed = details.variable(job, request.INDEX_MAP_VARIABLE)
-    return tuple(map(int, listed.split(","))) if listed else None
+    return ranges.index_map(details.variable(job, INDEX_MAP_VARIABLE) or "")

@@ -244,3 +244,11 @@ def console_url(arn: str) -> str | None:
     domain = _CONSOLES.get(parts[1], "aws.amazon.com")
     region, job_id = parts[3], parts[5].partition("/")[2]
     return f"https://{region}.console.{domain}/batch/home?region={region}#jobs/detail/{job_id}"
+
+
+def cancel_command(job_id: str, *, region: str) -> str:
+    """Return what a person types to stop a job.
+
+    https://docs.aws.amazon.com/cli/latest/reference/batch/terminate-job.html
+    """
+    return f"aws batch terminate-job --job-id {job_id} --reason 'stopped by hand' --region {region}"

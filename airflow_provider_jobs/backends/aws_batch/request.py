@@ -34,7 +34,6 @@ Fields = dict[str, Any]
 
 JOB_NAME_LENGTH = 128
 KEY_TAG = "airflow-job-key"
-INDEX_MAP_VARIABLE = "JOB_INDEX_MAP"
 COUNT_VARIABLE = "JOB_COUNT"
 _MAX_TAGS = 50
 
@@ -75,7 +74,7 @@ def build(spec: JobSpec, key: JobKey, *, job_queue: str) -> Submission:
         job["jobDefinition"] = definition
     # By these the job is found again; native cannot unsay them.
     job |= {"jobName": job_name_of(key), "jobQueue": job_queue}
-    job["tags"] = {**job.get("tags", {}), **job_labels(key)}
+    job["tags"] = {**job.get("tags", {}), **job_labels(key, spec.stamp)}
     _check(job, spec)
     return Submission(job, None if isinstance(definition, str) else definition)
 

@@ -81,7 +81,9 @@ class TaskLookup:
         job = jobs.get(job_id)
         told = mapping.report(handle, counted, job)
         is_partial = handle.size > self._whole_up_to and counted.unsuccessful is None
-        if is_partial and told.state in (JobState.CANCELLED, JobState.FAILED):
+        # The job is read after its tasks, and may have ended in between.
+        is_stale = counted.finished < handle.size
+        if (is_partial or is_stale) and told.state in (JobState.CANCELLED, JobState.FAILED):
             # Only now is it worth a list of all tasks: what has not succeeded must run again.
             whole = mapping.tally(self._listed(job_id, [Place.of(handle.native_id).filter]), handle)
             return mapping.report(handle, whole, job)

@@ -148,6 +148,11 @@ class AzureBatchTaskOperator(JobOperator):
         return JobModels(AzureBatchOptions, AzureBatchScope, AzureBatchRules)
 
     @classmethod
+    def maps_indexes(cls, spec: JobSpec) -> bool:  # noqa: ARG003 - the promise's name
+        """Return ``True``: every task has variables of its own."""
+        return True
+
+    @classmethod
     def check_spec(cls, spec: JobSpec) -> None:
         """Check what only shows when portable arguments and the service's own are seen together.
 

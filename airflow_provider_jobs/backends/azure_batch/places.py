@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pendulum
 
-from airflow_provider_jobs.core.identity import JobKey, job_name
+from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey, job_name
 
 # https://learn.microsoft.com/rest/api/batchservice/jobs/create-job: ids have at most 64 characters.
 ID_LENGTH = 64
@@ -73,6 +73,15 @@ class Place:
         """
         return None if self.prefix is None else f"startswith(id,'{self.prefix}-')"
 
+    def cancel_command(self, account_url: str) -> str:
+        """Return what a person types to stop the tasks; https://learn.microsoft.com/cli/azure/batch"""
+        at = f"--job-id {self.job_id} --account-endpoint {account_url}"
+        if self.prefix is None:
+            return f"az batch job stop {at}"
+        ours = f"\"[?starts_with(id, '{self.prefix}-')].id\""
+        stop = f"xargs -n 1 az batch task stop {at} --task-id"
+        return f"az batch task list {at} --query {ours} --output tsv | {stop}"
+
     def task_id(self, index: int) -> str:
         """Return the id of the task that runs an index."""
         return str(index) if self.prefix is None else f"{self.prefix}-{index}"
@@ -94,12 +103,14 @@ class Facts:
     :param key: the digest of its key
     :param tasks: how many it has
     :param spec: the fingerprint of what they run
+    :param stamp: the stamp of the spec
     """
 
     key: str
     tasks: int
     spec: str
     submitted_at: pendulum.DateTime
+    stamp: str = ""
 
     def as_metadata(self) -> dict[str, str]:
         """Return names and values for the metadata of a job."""
@@ -108,6 +119,7 @@ class Facts:
             TASKS: str(self.tasks),
             SPEC: self.spec,
             SUBMITTED_AT: self.submitted_at.isoformat(),
+            **({STAMP_LABEL: self.stamp} if self.stamp else {}),
         }
 
     def as_variables(self) -> dict[str, str]:
@@ -121,7 +133,8 @@ class Facts:
             key, tasks, spec, at = (
                 values.get(name) or values[_variable(name)] for name in (KEY, TASKS, SPEC, SUBMITTED_AT)
             )
-            return cls(key, int(tasks), spec, pendulum.DateTime.fromisoformat(at))
+            stamp = values.get(STAMP_LABEL) or values.get(_variable(STAMP_LABEL)) or ""
+            return cls(key, int(tasks), spec, pendulum.DateTime.fromisoformat(at), stamp)
         except (KeyError, ValueError):
             return None
 

@@ -166,7 +166,7 @@ def build_submission(
     options = build_model(AzureBatchOptions, {**spec.options, **({"job_id": job_id} if job_id else {})})
     check_together(spec, options)
     indexes = tuple(range(spec.array_size)) if spec.indexes is None else tuple(sorted(spec.indexes))
-    facts = Facts(key.digest, len(indexes), spec.fingerprint, submitted_at)
+    facts = Facts(key.digest, len(indexes), spec.fingerprint, submitted_at, spec.stamp)
     return Submission(Place.for_key(key, job_id), facts, indexes, key, spec, options)
 
 

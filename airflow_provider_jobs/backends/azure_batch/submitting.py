@@ -69,7 +69,7 @@ class Submitting:
                 return None
             return self._handle(place, facts, present or ())
         job = self._job(place)
-        if job is None:
+        if job is None or word(job.state) == "deleting":
             return None
         facts = self._facts_of_job(job, place, key.digest)
         if not _is_whole(job):
@@ -221,6 +221,8 @@ class Submitting:
             indexes=task_map(indexes) if len(indexes) == facts.tasks else None,
             submitted_at=facts.submitted_at,
             console_url=self._console_url,
+            stamp=facts.stamp,
+            cancel_command=place.cancel_command(self._hook.account.url),
         )
 
 

@@ -64,7 +64,10 @@ class CloudRunBackend:
     """
 
     # Cloud Logging takes 60 queries per minute and project, and others may ask too.
-    limits = Limits(describe_chunk=1000, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
+    # No document says how soon an execution is in a list.
+    limits = Limits(
+        describe_chunk=1000, describe_floor_seconds=1.0, logs_floor_seconds=2.0, find_lag_seconds=10.0
+    )
 
     def __init__(self, ref: BackendRef) -> None:
         self._scope = build_model(CloudRunReach, ref.scope)
@@ -216,6 +219,8 @@ class CloudRunBackend:
             submitted_at=moment(execution.create_time),
             console_url=mapping.console_url(name),
             logs_url=mapping.console_url(name, tab="logs"),
+            stamp=request.stamp_of(execution),
+            cancel_command=mapping.cancel_command(name),
         )
 
     def _report(self, handle: JobHandle, execution: Execution | None) -> JobReport:

@@ -288,3 +288,12 @@ def console_url(name: str, *, tab: str = "tasks") -> str:
         f"https://console.cloud.google.com/run/jobs/executions/details/{region}/{execution}/{tab}"
         f"?project={quote(project, safe='')}"
     )
+
+
+def cancel_command(name: str) -> str:
+    """Return what a person types to cancel an execution of this full name.
+
+    https://cloud.google.com/sdk/gcloud/reference/run/jobs/executions/cancel
+    """
+    _, project, _, region, _, _, _, execution = name.split("/")
+    return f"gcloud run jobs executions cancel {execution} --region={region} --project={project}"

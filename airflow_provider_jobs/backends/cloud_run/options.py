@@ -31,6 +31,7 @@ MAX_ARGUMENTS = 1000
 MAX_TASK_SECONDS = 604_800
 # The variable of an execution by which it is found again; the service itself names executions.
 KEY_VARIABLE = "AIRFLOW_JOB_KEY"
+STAMP_VARIABLE = "AIRFLOW_JOB_STAMP"
 # The container that runs the task's command in a job that we make; sidecars have other names.
 MAIN_CONTAINER = "job"
 
@@ -44,7 +45,7 @@ CPU_MEMORY_MIB = {
 }
 # https://cloud.google.com/run/docs/container-contract#jobs-env-vars
 _RESERVED_VARIABLE = re.compile(
-    rf"CLOUD_RUN_(JOB|EXECUTION|TASK_INDEX|TASK_ATTEMPT|TASK_COUNT)|X_GOOGLE_.*|PORT|{KEY_VARIABLE}"
+    rf"CLOUD_RUN_(JOB|EXECUTION|TASK_INDEX|TASK_ATTEMPT|TASK_COUNT)|X_GOOGLE_.*|PORT|{KEY_VARIABLE}|{STAMP_VARIABLE}"
 )
 _JOB_NAME_FORM = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _CONTAINER_FORM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")

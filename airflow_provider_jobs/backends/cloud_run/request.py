@@ -22,15 +22,17 @@ from airflow_provider_jobs.backends.cloud_run.options import (
     MAX_ARGUMENTS,
     MAX_VARIABLE_BYTES,
     MAX_VARIABLES,
+    STAMP_VARIABLE,
     CloudRunOptions,
     CloudRunRules,
     Volume,
 )
+from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import MANAGED_BY, JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import compact, deep_merge
-from airflow_provider_jobs.core.prelude import input_variables, wrap
+from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE, input_variables, wrap
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.google_cloud.messages import named, parsed
 
@@ -39,7 +41,6 @@ from airflow_provider_jobs.google_cloud.messages import named, parsed
 JOB_ID_LENGTH = 49
 SPEC_LABEL = "airflow-job-spec"
 MANAGED_LABEL = "managed-by"
-INDEX_MAP_VARIABLE = "JOB_INDEX_MAP"
 DEFAULT_GPU = "nvidia-l4"
 
 # https://cloud.google.com/run/docs/container-contract#jobs-env-vars
@@ -105,9 +106,10 @@ def build_overrides(spec: JobSpec, key: JobKey) -> Overrides:
             remedy="Leave task_count to array_size",
         )
     for container in overrides.container_overrides:
-        # By this the execution is found again; native cannot unsay it.
-        others = [variable for variable in container.env if variable.name != KEY_VARIABLE]
-        container.env = [*others, EnvVar(name=KEY_VARIABLE, value=key.digest)]
+        # By these the execution is found again; native cannot unsay them.
+        ours = {KEY_VARIABLE: key.digest, **({STAMP_VARIABLE: spec.stamp} if spec.stamp else {})}
+        others = [variable for variable in container.env if variable.name not in ours]
+        container.env = [*others, *(EnvVar(name=name, value=value) for name, value in ours.items())]
         _check_variables(container, spec)
         _check_arguments(container, spec)
     return overrides
@@ -290,8 +292,12 @@ def is_of(execution: Any, key: JobKey) -> bool:
 
 def index_map(execution: Any) -> tuple[int, ...] | None:
     """Return the original index of each task of an execution, ``None`` where they are the same."""
-    listed = variables_of(execution).get(INDEX_MAP_VARIABLE, "")
-    return tuple(map(int, listed.split(","))) if listed else None
+    return ranges.index_map(variables_of(execution).get(INDEX_MAP_VARIABLE, ""))
+
+
+def stamp_of(execution: Any) -> str:
+    """Return the stamp of the submission that an execution was made by."""
+    return variables_of(execution).get(STAMP_VARIABLE, "")
 
 
 def is_ours(job: Job) -> bool:

@@ -25,7 +25,7 @@ from airflow_provider_jobs.core.errors import (
     NotFound,
     TransientError,
 )
-from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.google_cloud.log_reader import LogReader
@@ -145,6 +145,8 @@ class GcpBatchBackend:
             submitted_at=moment(job.create_time),
             console_url=mapping.console_url(name),
             logs_url=mapping.console_url(name, tab="logs"),
+            stamp=job.labels.get(STAMP_LABEL, ""),
+            cancel_command=f"gcloud batch jobs cancel {name}",
         )
 
     def _report(self, handle: JobHandle, job: Job | None) -> JobReport:

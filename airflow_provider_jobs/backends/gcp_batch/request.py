@@ -17,17 +17,17 @@ from airflow_provider_jobs.backends.gcp_batch.options import (
     GcpBatchRules,
     LogPath,
 )
+from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import compact, deep_merge
-from airflow_provider_jobs.core.prelude import input_variables, wrap
+from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE, input_variables, wrap
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.google_cloud.messages import named, parsed
 
 JOB_ID_LENGTH = 63
 KEY_LABEL = "airflow-job-key"
-INDEX_MAP_VARIABLE = "JOB_INDEX_MAP"
 
 # https://cloud.google.com/batch/docs/create-run-basic-job#predefined-environment-variables
 _INDEX_VARIABLE = "BATCH_TASK_INDEX"
@@ -48,7 +48,7 @@ def build_job(spec: JobSpec, key: JobKey) -> batch_v1.Job:
     build_model(GcpBatchRules, spec.model_dump(include=set(GcpBatchRules.model_fields)))
     options = build_model(GcpBatchOptions, spec.options)
     base = {
-        "labels": {**spec.labels, **job_labels(key)},
+        "labels": {**spec.labels, **job_labels(key, spec.stamp)},
         "task_groups": [_task_group(spec, options)],
         "allocation_policy": _allocation_policy(spec, options, key),
         "logs_policy": _logs_policy(options),
@@ -58,7 +58,7 @@ def build_job(spec: JobSpec, key: JobKey) -> batch_v1.Job:
     job = parsed(deep_merge(compact(base), native), batch_v1.Job)
     _check(job, spec)
     # By these the job is found again and its tasks know how many they are; native cannot unsay them.
-    job.labels.update(job_labels(key))
+    job.labels.update(job_labels(key, spec.stamp))
     if spec.indexes is None:
         job.task_groups[0].task_spec.environment.variables["JOB_COUNT"] = str(task_count(job))
     return job
@@ -77,7 +77,7 @@ def index_map(job: batch_v1.Job) -> tuple[int, ...] | None:
     if not job.task_groups:
         return None
     listed = job.task_groups[0].task_spec.environment.variables.get(INDEX_MAP_VARIABLE, "")
-    return tuple(map(int, listed.split(","))) if listed else None
+    return ranges.index_map(listed)
 
 
 def _task_group(spec: JobSpec, options: GcpBatchOptions) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from airflow_provider_jobs.backends.kubernetes.pod_lists import MAX_SELECTED
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.errors import AccessDenied, AlreadyExists, NotFound, TransientError
-from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
 
@@ -155,7 +155,15 @@ class KubernetesBackend:
             indexes=request.index_map(job),
             submitted_at=mapping.created_at(job),
             console_url=self.hook.job_url(name),
+            stamp=job["metadata"]["labels"].get(STAMP_LABEL, ""),
+            cancel_command=self._cancel_command(name),
         )
+
+    def _cancel_command(self, name: str) -> str:
+        """Return what a person types to stop a Job; https://kubernetes.io/docs/reference/kubectl/"""
+        context = self.ref.scope.get("cluster_context")
+        at = f" --context {context}" if context else ""
+        return f"kubectl delete job {name} --namespace {self.hook.namespace}{at}"
 
     def _report(self, handle: JobHandle, job: Json | None, began: pendulum.DateTime | None) -> JobReport:
         if job is None:

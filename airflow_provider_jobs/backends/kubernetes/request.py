@@ -16,6 +16,7 @@ from airflow_provider_jobs.backends.kubernetes.options import (
     KubernetesRules,
 )
 from airflow_provider_jobs.backends.kubernetes.pod import build_template, compact
+from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import JobKey, job_labels, job_name
@@ -87,7 +88,7 @@ def task_count(job: dict[str, Any]) -> int:
 def index_map(job: dict[str, Any]) -> tuple[int, ...] | None:
     """Return the original index of each index of a Job that we made, ``None`` where they are the same."""
     listed = (job["metadata"].get("annotations") or {}).get(INDEXES_ANNOTATION, "")
-    return tuple(map(int, listed.split(","))) if listed else None
+    return ranges.index_map(listed)
 
 
 def _manifest(options: KubernetesOptions, namespace: str | None) -> dict[str, Any]:
@@ -150,14 +151,14 @@ def _mark(job: dict[str, Any], spec: JobSpec, key: JobKey) -> None:
     """Write what the job is found by, and how many indexes there are; native cannot unsay it."""
     metadata, template = job["metadata"], job["spec"]["template"]
     metadata["name"] = name_of(key)
-    labels = job_labels(key)
+    labels = job_labels(key, spec.stamp)
     metadata["labels"] = {**metadata.get("labels", {}), **labels}
     template["metadata"] = {
         **template.get("metadata", {}),
         "labels": {**template.get("metadata", {}).get("labels", {}), **labels},
     }
     if spec.indexes is not None:
-        listed = ",".join(map(str, spec.indexes))
+        listed = ranges.format_indexes(spec.indexes)
         metadata["annotations"] = {**metadata.get("annotations", {}), INDEXES_ANNOTATION: listed}
         return
     for container in template["spec"]["containers"][:1]:

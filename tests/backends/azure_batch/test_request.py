@@ -272,7 +272,7 @@ class TestTasks:
         assert "containerSettings" not in task
 
     def test_a_task_of_a_job_of_its_own_is_called_by_its_index(self) -> None:
-        tasks = submission(spec(array_size=9, indexes=(7, 2), inputs=tuple("abcdefghi"))).tasks()
+        tasks = submission(spec(array_size=9, indexes=(2, 7), inputs=tuple("abcdefghi"))).tasks()
         assert [task["id"] for task in tasks] == ["2", "7"]
         variables = [{each["name"]: each["value"] for each in task["environmentSettings"]} for task in tasks]
         assert [each["JOB_INDEX"] for each in variables] == ["2", "7"]

@@ -18,7 +18,7 @@ How a call becomes a process and a process becomes a log line::
      (state)     (when a step     (lines, timestamps, index, attempt; spooled to a file)
                  may be taken)
 
-``admin.py`` serves ``/_admin/...``: counters, jobs, faults, progress rules, log delay.
+``admin.py`` serves ``/_admin/...``: counters, jobs, faults, progress rules, delays.
 ``process.py`` starts the whole as a subprocess for tests and demos; ``cli.py`` is the command line.
 """
 

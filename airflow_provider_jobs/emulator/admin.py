@@ -28,6 +28,12 @@ class LogSettings(BaseModel):
     one_in: int = Field(default=1, ge=1)
 
 
+class ListingSettings(BaseModel):
+    """How long after its creation a job first appears in the listings of its service."""
+
+    delay_seconds: float = Field(ge=0)
+
+
 class Interruption(BaseModel):
     """Why the machine under a task goes away."""
 
@@ -40,6 +46,7 @@ def make_router(cloud: Cloud) -> APIRouter:
     _add_jobs(router, cloud)
     _add_faults(router, cloud)
     _add_progress(router, cloud)
+    _add_delays(router, cloud)
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
@@ -52,16 +59,6 @@ def make_router(cloud: Cloud) -> APIRouter:
     @router.delete("/counters")
     async def clear_counters() -> None:
         cloud.calls.counters.clear()
-
-    @router.get("/logs")
-    async def logs() -> dict[str, float]:
-        logs = cloud.logs
-        return {"delay_seconds": logs.delay_seconds, "one_in": logs.delay_one_in, "lines": len(logs)}
-
-    @router.put("/logs")
-    async def set_logs(settings: LogSettings) -> None:
-        cloud.logs.delay_seconds = settings.delay_seconds
-        cloud.logs.delay_one_in = settings.one_in
 
     @router.post("/reset")
     async def reset() -> None:
@@ -153,6 +150,27 @@ def _add_progress(router: APIRouter, cloud: Cloud) -> None:
         if not progress.rules.remove(rule_id):
             raise HTTPException(404, f"no progress rule {rule_id}")
         progress.changed()
+
+
+def _add_delays(router: APIRouter, cloud: Cloud) -> None:
+    logs, listings = cloud.logs, cloud.listings
+
+    @router.get("/logs")
+    async def log_settings() -> dict[str, float]:
+        return {"delay_seconds": logs.delay_seconds, "one_in": logs.delay_one_in, "lines": len(logs)}
+
+    @router.put("/logs")
+    async def set_logs(settings: LogSettings) -> None:
+        logs.delay_seconds = settings.delay_seconds
+        logs.delay_one_in = settings.one_in
+
+    @router.get("/listings")
+    async def listing_settings() -> dict[str, float]:
+        return {"delay_seconds": listings.delay_seconds}
+
+    @router.put("/listings")
+    async def set_listings(settings: ListingSettings) -> None:
+        listings.delay_seconds = settings.delay_seconds
 
 
 def _summary(job: Job) -> dict[str, Any]:

@@ -70,9 +70,11 @@ class Calls:
             return await work()
         if fault.delay_seconds:
             await asyncio.sleep(fault.delay_seconds)
-        if fault.error:
+        if fault.error and not fault.after_work:
             raise StatusError(fault.error.code, fault.error.message)
         result = await work()
+        if fault.error:
+            raise StatusError(fault.error.code, fault.error.message)
         if fault.drop_answer is Drop.HANG:
             await asyncio.get_running_loop().create_future()
         if fault.drop_answer:

@@ -16,6 +16,7 @@ from airflow_provider_jobs.emulator.attempts import Workplace
 from airflow_provider_jobs.emulator.calls import Calls
 from airflow_provider_jobs.emulator.children import Children
 from airflow_provider_jobs.emulator.jobs import EndReason, Job, JobSpec, JobTable
+from airflow_provider_jobs.emulator.listing import Listings
 from airflow_provider_jobs.emulator.logstore import LogStore
 from airflow_provider_jobs.emulator.progress import Progress
 from airflow_provider_jobs.emulator.scheduling import Scheduler
@@ -35,6 +36,7 @@ class Cloud:
         self.calls = Calls()
         self.progress = Progress()
         self.jobs = JobTable()
+        self.listings = Listings()
         self.logs = LogStore(data_dir / "lines.sqlite")
         #: Everything is being ended: what ends now must not be replaced.
         self.ending = False
@@ -89,6 +91,7 @@ class Cloud:
             self.jobs.remove(job)
         self.logs.clear()
         self.logs.delay_seconds, self.logs.delay_one_in = 0.0, 1
+        self.listings.delay_seconds = 0.0
         self.calls.faults.rules.clear()
         self.calls.counters.clear()
         for forget in self._on_reset:

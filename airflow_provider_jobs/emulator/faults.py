@@ -38,7 +38,9 @@ class FaultRule(Rule):
 
     ``method`` is a glob over the full name ("google.cloud.batch.v1.BatchService/CreateJob") or over its last
     part ("CreateJob"). The delay comes first; then either the error answer, and the work is not done, or the
-    work is done and its answer dropped. ``skip`` lets that many matching calls pass first.
+    work is done and its answer dropped. With ``after_work`` the work is done and the error answered
+    nevertheless, as by a service that fails between its deed and its answer; where the service itself refuses
+    the work, that refusal is answered. ``skip`` lets that many matching calls pass first.
     """
 
     method: str = "*"
@@ -46,6 +48,7 @@ class FaultRule(Rule):
     times: int | None = Field(default=None, ge=1)
     delay_seconds: float = Field(default=0, ge=0)
     error: FaultError | None = None
+    after_work: bool = False
     drop_answer: Drop | None = None
     struck: int = 0
 
@@ -55,6 +58,8 @@ class FaultRule(Rule):
             raise ValueError("a fault needs delay_seconds, error or drop_answer")
         if self.error and self.drop_answer:
             raise ValueError("error and drop_answer exclude each other")
+        if self.after_work and not self.error:
+            raise ValueError("after_work says when the error is answered: it goes with error alone")
         return self
 
     def matches(self, method: str) -> bool:

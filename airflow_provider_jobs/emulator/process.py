@@ -98,6 +98,10 @@ class Admin:
         """Lines written from now on can be read so much later; all of them, or every ``one_in``-th."""
         self.call("PUT", "/logs", {"delay_seconds": delay_seconds, "one_in": one_in})
 
+    def set_listing_delay(self, seconds: float) -> None:
+        """Jobs appear in listings only so long after their creation; by their id they are found at once."""
+        self.call("PUT", "/listings", {"delay_seconds": seconds})
+
     def reset(self) -> None:
         """Remove all jobs, lines and rules, and set the counters to zero."""
         self.call("POST", "/reset")

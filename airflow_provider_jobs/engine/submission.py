@@ -174,7 +174,7 @@ class Submitter:
         """Look for the job that a record speaks of."""
         handle, ref = record.handle, self._backend.ref
         if handle and (handle.ref.backend, handle.ref.conn_id) == (ref.backend, ref.conn_id):
-            return self._describe(handle)
+            return self._patiently(lambda: self._describe(handle), is_expected=record.phase != "ended")
         # Somebody may have sent it just before dying.
         return self._look(record.key, is_expected=record.phase == "intent")
 
@@ -256,14 +256,16 @@ class Submitter:
 
         :param is_expected: whether there may be one that its service does not show yet
         """
+        return self._patiently(lambda: self._call(lambda: self._backend.find(key)), is_expected=is_expected)
+
+    def _patiently(self, look: Callable[[], T | None], *, is_expected: bool) -> T | None:
+        """Look once, or for as long as the service may not show what is there."""
         lag_seconds = self._backend.limits.find_lag_seconds if is_expected else 0.0
         waited_seconds = 0.0
-        while True:
-            handle = self._call(lambda: self._backend.find(key))
-            if handle or waited_seconds >= lag_seconds:
-                return handle
+        while (found := look()) is None and waited_seconds < lag_seconds:
             self._sleep(lag_seconds / _LOOKS)
             waited_seconds += lag_seconds / _LOOKS
+        return found
 
     # Submitting
 

@@ -185,6 +185,20 @@ class TestCrashes:
         fake.hidden_finds[first.handle.native_id] = 1_000
         assert submit(fake, store, RETRY).handle == first.handle
 
+    def test_a_job_that_was_just_submitted_may_be_unknown_for_a_moment(self) -> None:
+        fake, store = self_naming(), Store()
+        first = submit(fake, store)
+        job, looks = fake.jobs.pop(first.handle.native_id), [3]
+
+        def come_back(method: str) -> None:
+            looks[0] -= method == "describe"
+            if not looks[0]:
+                fake.jobs[first.handle.native_id] = job
+
+        fake.before = come_back
+        assert submit(fake, store, RETRY).handle == first.handle
+        assert len(fake.jobs) == 1
+
     @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
     def test_a_retry_takes_over_a_job_that_runs(self, store: Store | None, state: JobState) -> None:
         fake = FakeBackend()

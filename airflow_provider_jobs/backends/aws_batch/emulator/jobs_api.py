@@ -17,6 +17,7 @@ from airflow_provider_jobs.backends.aws_batch.emulator.queues_api import find_qu
 from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord, Kind, Stop
 from airflow_provider_jobs.backends.aws_batch.emulator.wire import Parameters
 from airflow_provider_jobs.backends.aws_batch.emulator.worlds import World
+from airflow_provider_jobs.emulator.listing import Listings
 
 MAX_DESCRIBED = 100
 MAX_STOPPED = 50
@@ -30,12 +31,15 @@ Entry = tuple[JobRecord, int | None]
 class Jobs:
     """Reads and stops jobs."""
 
-    def __init__(self, *, describer: Describer, lifecycle: Lifecycle) -> None:
+    def __init__(self, *, describer: Describer, lifecycle: Lifecycle, listings: Listings) -> None:
         self._describer = describer
         self._lifecycle = lifecycle
+        self._listings = listings
 
     async def describe(self, world: World, asked: Parameters) -> dict[str, Any]:
         """Up to 100 jobs; ids that are not known are left out."""
+        # No document says that this is consistent, and right after a submission it has been seen to answer
+        # with no job (https://github.com/Netflix/metaflow/pull/543). Here it is exact.
         wanted = asked["jobs"]
         if len(wanted) > MAX_DESCRIBED:
             raise refused(f"Maximum number of jobs supported is  {MAX_DESCRIBED}")
@@ -74,7 +78,8 @@ class Jobs:
             queue = find_queue(world, asked["jobQueue"])
             if queue is None:
                 raise rejected(f"JobQueue {asked['jobQueue']} not found.")
-            return [(record, None) for record in reversed(world.jobs()) if record.queue is queue]
+            of_queue = [record for record in reversed(world.jobs()) if record.queue is queue]
+            return [(record, None) for record in of_queue if self._listings.show(record.job)]
         job_id = asked[given[0]]
         kind = Kind.ARRAY if given == ["arrayJobId"] else Kind.NODES
         record = world.job(job_id)

@@ -34,7 +34,7 @@ def batch(
     cloud: Cloud, *, worlds: Worlds, lifecycle: Lifecycle, placement: Placement, describer: Describer
 ) -> AwsService:
     """AWS Batch."""
-    jobs = Jobs(describer=describer, lifecycle=lifecycle)
+    jobs = Jobs(describer=describer, lifecycle=lifecycle, listings=cloud.listings)
     queues = Queues(lifecycle=lifecycle, placement=placement)
     environments = Environments(placement)
     work: dict[str, Work] = {

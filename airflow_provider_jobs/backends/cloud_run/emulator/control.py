@@ -185,6 +185,11 @@ class ControlPlane:
         }
         return sorted(own.values(), key=lambda job: job.created_at, reverse=True)
 
+    def listed_executions(self, parent: ExecutionName, *, deleted: bool = False) -> list[Job]:
+        """The executions that a list of the service shows by now. By its name each is found at once."""
+        found = self.executions(parent, deleted=deleted)
+        return [job for job in found if self._cloud.listings.show(job)]
+
     def cancel(self, job: Job) -> asyncio.Future[None]:
         """Stop an execution; the future is done when it has ended. Raises StatusError when it has already."""
         if job.ended or job.state is JobState.DELETING:

@@ -140,7 +140,7 @@ class ExecutionsService(Runs):
 
     async def list_executions(self, request: pb.ListExecutionsRequest) -> pb.ListExecutionsResponse:
         parent = self.control.names.executions_of(request.parent)
-        found = self.control.executions(parent, deleted=request.show_deleted)
+        found = self.control.listed_executions(parent, deleted=request.show_deleted)
         page, token = _page(found, request)
         return pb.ListExecutionsResponse(
             executions=[execution_message(job) for job in page], next_page_token=token

@@ -167,7 +167,7 @@ class NamespacesApi:
         return self._execution_resource(self._execution(call))
 
     async def _list_executions(self, call: Call) -> dict[str, Any]:
-        found = self._control.executions(ExecutionName(call.place, ANY, ANY))
+        found = self._control.listed_executions(ExecutionName(call.place, ANY, ANY))
         return _list("ExecutionList", [self._execution_resource(job) for job in found], call)
 
     async def _delete_execution(self, call: Call) -> dict[str, Any]:

@@ -113,6 +113,12 @@ class Submitter:
         """
         return self._from_earlier_tries(spec, claim)[0]
 
+    def find_own(self, claim: Claim) -> JobHandle | None:
+        """Return the job that this very try has submitted without a record, or ``None``."""
+        handle = self._find(claim.own_key, is_expected=False)
+        stamp = Stamp.read(handle.stamp) if handle else None
+        return handle if stamp and stamp.owner == claim.owner else None
+
     # With a record
 
     def _with_record(self, store: RecordStore, spec: JobSpec, claim: Claim) -> Submission:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from airflow_provider_jobs.core.errors import NoCapacity
-from airflow_provider_jobs.core.models import BackendRef
+from airflow_provider_jobs.core.models import BackendRef, JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
@@ -86,6 +86,14 @@ def submit_to_first(
                 f"{target.ref.backend} has no room for the job: {error}; {following.ref.backend} is tried"
             )
     return submitter(targets[-1]).submit_once(targets[-1].spec, claim)
+
+
+def find_own(targets: Sequence[Target], *, claim: Claim, open_backend: OpenBackend) -> JobHandle | None:
+    """Return the job that this very try has submitted without a record, or ``None``."""
+    for target in targets:
+        if handle := Submitter(open_backend(target.ref), None).find_own(claim):
+            return handle
+    return None
 
 
 def _first(targets: Sequence[Target], *, claim: Claim, store: RecordStore | None) -> int:

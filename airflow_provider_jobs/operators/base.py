@@ -77,6 +77,7 @@ class JobOperator(JobTask):
             options=self._values(self.option_fields),
             scope=self._values(self.scope_fields),
         )
+        self.settle_start((*SPEC_FIELDS, *self.option_fields, *self.scope_fields, self.conn_id_field))
 
     def resolve_targets(self) -> list[Target]:
         """Return the one service, with the job as it is submitted there."""

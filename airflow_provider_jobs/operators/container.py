@@ -69,6 +69,7 @@ class ContainerJobOperator(JobTask):
         self.check_choices()
         self._check_names()
         self._check_places()
+        self.settle_start((*SPEC_FIELDS, "backend", "conn_id", "targets"))
 
     def resolve_targets(self) -> list[Target]:
         """Return the services in the order in which they are tried.

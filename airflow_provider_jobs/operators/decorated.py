@@ -49,6 +49,10 @@ class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
                 raise InvalidArgument(
                     name, "the function returns what to run", remedy=f"Leave {name} out, and return it"
                 )
+        if kwargs.get("submit_from", "worker") != "worker":
+            raise InvalidArgument(
+                "submit_from", "the function is called in a worker", remedy="Leave submit_from out"
+            )
         super().__init__(python_callable=python_callable, op_args=op_args, op_kwargs=op_kwargs, **kwargs)
         self._context: Any = None
 
@@ -57,12 +61,10 @@ class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
         self._context = context
         return ContainerJobOperator.execute(self, context)
 
-    def execute_complete(
-        self, context: Any, event: Mapping[str, Any], deadline: str | None = None, preemptions: int = 0
-    ) -> Any:
+    def execute_complete(self, context: Any, event: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """End the task as the trigger saw the job end, or submit another where that is wanted."""
         self._context = context
-        return super().execute_complete(context, event, deadline, preemptions)
+        return super().execute_complete(context, event, *args, **kwargs)
 
     def resolve_targets(self) -> list[Target]:
         """Return the services in the order in which they are tried, with the function's command."""

@@ -12,13 +12,28 @@ _DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
 
 def needs_worker(task: BaseOperator) -> str | None:
     """Return why the task must be finished on a worker, or ``None`` where it need not be."""
+    return arguments_need_worker(task) or surroundings_need_worker(task)
+
+
+def arguments_need_worker(task: BaseOperator) -> str | None:
+    """Return why the task needs a worker by its own arguments."""
     reasons: dict[str, Any] = {
         "the task has outlets": task.outlets,
-        "a task listener is installed": get_listener_manager().hook.on_task_instance_success.get_hookimpls(),
         "the task has post_execute": _has_post_execute(task),
-        "a task is mapped over its result": next(task.iter_mapped_dependants(), None),
         "the task has multiple outputs": getattr(task, "multiple_outputs", False),
         "its result is the DAG's": getattr(task, "returns_dag_result", False),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def surroundings_need_worker(task: Any) -> str | None:
+    """Return why the task needs a worker by its DAG or its Airflow.
+
+    :param task: an operator, or what Airflow makes of one in a triggerer
+    """
+    reasons: dict[str, Any] = {
+        "a task listener is installed": get_listener_manager().hook.on_task_instance_success.get_hookimpls(),
+        "a task is mapped over its result": next(iter(task.iter_mapped_dependants()), None),
         "[airflow_provider_jobs] finish_on_worker is set": conf.getboolean(
             "airflow_provider_jobs", "finish_on_worker", fallback=False
         ),

@@ -1,4 +1,4 @@
-"""From a task's context to its job: who submits, and what it means for the task when a service refuses."""
+"""From a task instance to its job: who submits, and what it means for the task when a service refuses."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from airflow_provider_jobs.engine.submission import Submission
 from airflow_provider_jobs.engine.targets import Target, Terms, submit_to_first
 from airflow_provider_jobs.engine.verdict import refusal
 from airflow_provider_jobs.exceptions import submission_exception
-from airflow_provider_jobs.operators.records import task_state_records
+from airflow_provider_jobs.operators.records import TaskStateRecords
+
+# A triggerer does not know when a task was cleared; on_kill has cancelled what ran before.
+_ANY_GENERATION = 0
 
 
-def claim_of(context: Any, *, resubmission: int, jobs_per_try: int) -> Claim:
+def claim_of(ti: Any, *, has_record: bool, jobs_per_try: int, resubmission: int = 0) -> Claim:
     """Return who submits: this try of this task instance.
 
+    :param has_record: whether this try is submitted from a worker, which knows when the task was cleared
+    :param jobs_per_try: how many jobs a try may submit at most
     :param resubmission: how many jobs of this try were preempted before
-    :param jobs_per_try: how many it may submit at most
     """
-    ti = context["ti"]
     key = JobKey(
         dag_id=ti.dag_id,
         run_id=ti.run_id,
@@ -36,7 +39,7 @@ def claim_of(context: Any, *, resubmission: int, jobs_per_try: int) -> Claim:
     return Claim(
         key=key,
         try_number=ti.try_number,
-        generation=ti.max_tries,
+        generation=ti.max_tries if has_record else _ANY_GENERATION,
         try_id=str(ti.id),
         resubmission=resubmission,
         jobs_per_try=jobs_per_try,
@@ -44,14 +47,18 @@ def claim_of(context: Any, *, resubmission: int, jobs_per_try: int) -> Claim:
 
 
 def submit(
-    targets: Sequence[Target], context: Any, *, claim: Claim, terms: Terms, may_fail_at_once: bool
+    targets: Sequence[Target],
+    records: TaskStateRecords | None,
+    *,
+    claim: Claim,
+    terms: Terms,
+    may_fail_at_once: bool,
 ) -> Submission:
     """Return the job at the first target that takes it.
 
     :param may_fail_at_once: whether a refusal that a retry cannot mend may skip the task's retries
     :raises JobFailed: the service refuses it, or was in trouble for longer than the bound
     """
-    records = task_state_records(context)
     try:
         return submit_to_first(targets, claim=claim, store=records, open_backend=open_backend, terms=terms)
     except JobsError as error:

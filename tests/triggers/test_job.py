@@ -15,7 +15,8 @@ from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine import group
 from airflow_provider_jobs.engine.plan import WaitPlan
-from airflow_provider_jobs.triggers.job import SAFE_AFTER_DEFERRAL_SECONDS, JobTrigger
+from airflow_provider_jobs.triggers.following import SAFE_AFTER_DEFERRAL_SECONDS
+from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.contract.fake import FakeBackend
 from tests.engine.clockwork import START, groups_on, new_fake, run, submitted
 

@@ -1,0 +1,179 @@
+"""What every task that runs a job may be told, and what of it can be checked when the DAG is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.engine.plan import EXPLAIN_AFTER_SECONDS
+from airflow_provider_jobs.engine.verdict import check_fail_when
+from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
+from airflow_provider_jobs.operators.ending import default_deferrable
+from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
+
+_CHOICES = {
+    "on_kill": ("cancel", "leave"),
+    "delete_after": ("never", "success", "always"),
+    "log_indexes": ("all", "failed"),
+    "submit_from": ("worker", "triggerer"),
+}
+
+
+class JobArguments(BaseOperator):
+    """Runs one container job, or one array of them, as a task.
+
+    The task submits the job once, whatever dies in between, and defers. While it waits, its log shows
+    the job's lines. It ends as the job ended; killing it cancels the job.
+
+    :param image: the container image
+    :param command: the words to run in it
+    :param script: a shell text to run in it, instead of ``command``
+    :param env: plain variables
+    :param secrets: name of a variable to a reference to a secret, in the vendor's form
+    :param input: any JSON, arrives as ``JOB_INPUT``
+    :param inputs: one JSON value per index, arrives as that index's ``JOB_INPUT``
+    :param cpu: processors of one index, 2 or 0.5
+    :param memory: memory of one index, ``"4Gi"`` or ``"512Mi"``
+    :param gpu: accelerators of one index, a count or ``{"type": ..., "count": ...}``
+    :param array_size: how many indexes the job has
+    :param parallelism: how many of them run at once
+    :param max_run_seconds: the limit that the service enforces per index; ``execution_timeout`` if not given
+    :param queue_timeout: how long the job may take to start
+    :param spot: whether cheaper machines that can be taken away may be used
+    :param labels: labels of the remote job, beside ours
+    :param prelude: whether a few lines of shell may stand in front of the command, which set
+        ``JOB_INDEX``, ``JOB_ATTEMPT`` and ``JOB_INPUT``; switch it off for an image without a shell
+    :param native: deep-merged last into the vendor's request
+    :param deferrable: wait in the triggerer instead of in a worker
+    :param submit_from: ``"worker"``, or ``"triggerer"`` to submit there too, so that a success needs
+        no worker
+    :param poll_interval: seconds between two looks at the job; adapts to its age if not given
+    :param stream_logs: show the job's lines in the task's log as they come
+    :param log_indexes: whose lines to show: ``"all"``, ``"failed"`` or a list
+    :param log_tail_on_failure: how many last lines of a failed index stand in the exception
+    :param on_kill: ``"cancel"`` or ``"leave"`` the job when the task is killed or times out
+    :param delete_after: remove the remote record: ``"never"``, after ``"success"``, ``"always"``
+    :param fail_when: fail on ``"any"`` failed index, when ``"all"`` failed, or from a fraction of them on
+    :param retry_failed_only: a retry of an array submits only the indexes that have not succeeded
+    :param index_map: the image reads ``JOB_INDEX_MAP``, so that ``retry_failed_only`` holds also where no
+        prelude can stand in front of its command
+    :param preemption_retries: how often a job whose machine was taken away is submitted again within one try
+    :param explain_after: how long a job may wait before the log says why
+    """
+
+    template_fields: Sequence[str] = SPEC_FIELDS
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "env": "json",
+        "command": "json",
+        "script": "bash",
+        "input": "json",
+        "inputs": "json",
+        "native": "json",
+    }
+    operator_extra_links = (ConsoleLink(), LogsLink())
+    ui_color = "#e6f0fa"
+
+    def __init__(  # noqa: PLR0913 - the words all five services share
+        self,
+        *,
+        image: str | None = None,
+        command: Sequence[str] | None = None,
+        script: str | None = None,
+        env: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        input: Any = None,  # noqa: A002 - the public name
+        inputs: Sequence[Any] | None = None,
+        cpu: float | None = None,
+        memory: str | None = None,
+        gpu: int | Mapping[str, Any] | None = None,
+        array_size: int = 1,
+        parallelism: int | None = None,
+        max_run_seconds: int | None = None,
+        queue_timeout: timedelta | None = None,
+        spot: bool = False,
+        labels: Mapping[str, str] | None = None,
+        prelude: bool = True,
+        native: Mapping[str, Any] | None = None,
+        deferrable: bool | None = None,
+        submit_from: str = "worker",
+        poll_interval: float | None = None,
+        stream_logs: bool = True,
+        log_indexes: str | Sequence[int] = "all",
+        log_tail_on_failure: int = 20,
+        on_kill: str = "cancel",
+        delete_after: str = "never",
+        fail_when: str | float = "any",
+        retry_failed_only: bool = True,
+        index_map: bool = False,
+        preemption_retries: int = 0,
+        explain_after: timedelta = timedelta(seconds=EXPLAIN_AFTER_SECONDS),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image = image
+        self.command = command
+        self.script = script
+        self.env = env or {}
+        self.secrets = secrets or {}
+        self.input = input
+        self.inputs = inputs
+        self.cpu = cpu
+        self.memory = memory
+        self.gpu = gpu
+        self.array_size = array_size
+        self.parallelism = parallelism
+        self.max_run_seconds = max_run_seconds
+        self.queue_timeout = queue_timeout
+        self.spot = spot
+        self.labels = labels or {}
+        self.prelude = prelude
+        self.native = native or {}
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.submit_from = submit_from
+        self.poll_interval = poll_interval
+        self.stream_logs = stream_logs
+        self.log_indexes = log_indexes
+        self.log_tail_on_failure = log_tail_on_failure
+        self.on_kill_action = on_kill
+        self.delete_after = delete_after
+        self.fail_when = fail_when
+        self.retry_failed_only = retry_failed_only
+        self.index_map = index_map
+        self.preemption_retries = preemption_retries
+        self.explain_after = explain_after
+
+    def check_choices(self) -> None:
+        """Check at DAG parse the arguments that no service sees.
+
+        :raises InvalidArgument: names the argument, the value and the remedy
+        """
+        written = {
+            "on_kill": self.on_kill_action,
+            "delete_after": self.delete_after,
+            "submit_from": self.submit_from,
+            "log_indexes": self.log_indexes if isinstance(self.log_indexes, str) else "all",
+        }
+        for name, value in written.items():
+            if value not in _CHOICES[name]:
+                choices = ", ".join(map(repr, _CHOICES[name]))
+                raise InvalidArgument(name, f"{value!r} is refused", remedy=f"Write one of {choices}")
+        check_fail_when(self.fail_when)
+        retries = self.preemption_retries
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            raise InvalidArgument(
+                "preemption_retries", f"{retries!r} is refused", remedy="Write how many, 0 for none"
+            )
+        if self.submit_from == "triggerer" and not self.deferrable:
+            raise InvalidArgument(
+                "submit_from",
+                "'triggerer' is refused, since the task waits in a worker",
+                remedy='Leave out deferrable=False, or write "worker"',
+            )
+        if self.poll_interval is not None and not self.poll_interval > 0:
+            raise InvalidArgument(
+                "poll_interval", f"{self.poll_interval!r} is refused", remedy="Write seconds above 0"
+            )

@@ -1,0 +1,75 @@
+"""How a task begins in the triggerer, with no worker: what its trigger must know to submit the job itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import XComArg
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_provider_jobs.operators.ending import arguments_need_worker
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.operators.task import JobTask
+
+TRIGGER = "airflow_provider_jobs.triggers.submitting.SubmitTrigger"
+
+# Arguments of a task beside those that a service sees, by the attribute that holds them.
+_SETTINGS = {
+    "queue_timeout": "queue_timeout",
+    "poll_interval": "poll_interval",
+    "stream_logs": "stream_logs",
+    "log_indexes": "log_indexes",
+    "log_tail_on_failure": "log_tail_on_failure",
+    "on_kill": "on_kill_action",
+    "delete_after": "delete_after",
+    "fail_when": "fail_when",
+    "retry_failed_only": "retry_failed_only",
+    "index_map": "index_map",
+    "preemption_retries": "preemption_retries",
+    "explain_after": "explain_after",
+    "execution_timeout": "execution_timeout",
+}
+
+
+def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | None:
+    """Return what starts a task in the triggerer; ``None`` where only a worker can begin it.
+
+    A value that another task hands over as an object, and not as a template, is known to a worker alone.
+
+    :param fields: the arguments that say what runs and where
+    """
+    values = {name: getattr(task, name) for name in fields}
+    if any(_holds_result(value) for value in values.values()):
+        return None
+    given = {name: value for name, value in values.items() if value is not None}
+    settings = {
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, attribute in _SETTINGS.items()
+        if (value := getattr(task, attribute)) is not None
+    }
+    kind = type(task)
+    return StartTriggerArgs(
+        trigger_cls=TRIGGER,
+        trigger_kwargs={
+            "operator": f"{kind.__module__}:{kind.__qualname__}",
+            "settings": {
+                **settings,
+                **{name: value for name, value in given.items() if name not in task.template_fields},
+            },
+            "ends_success": arguments_need_worker(task) is None,
+            "pushes_xcom": bool(task.do_xcom_push),
+            **{name: value for name, value in given.items() if name in task.template_fields},
+        },
+        next_method="execute_complete",
+    )
+
+
+def _holds_result(value: Any) -> bool:
+    if isinstance(value, XComArg):
+        return True
+    if isinstance(value, Mapping):
+        return any(_holds_result(each) for each in value.values())
+    return isinstance(value, (list, tuple)) and any(_holds_result(each) for each in value)

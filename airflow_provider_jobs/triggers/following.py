@@ -1,0 +1,118 @@
+"""What both triggers do once there is a job: follow it, end the task or wake a worker, cancel on a kill."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.providers.common.compat.sdk import XCom
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+
+from airflow_provider_jobs.core.models import JobHandle, JobOutcome
+from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
+from airflow_provider_jobs.engine.group import poll_groups
+from airflow_provider_jobs.engine.plan import WaitPlan
+from airflow_provider_jobs.engine.verdict import is_success
+from airflow_provider_jobs.engine.waiting import wait_for_job
+from airflow_provider_jobs.triggers.task_log import TaskLog
+from airflow_provider_jobs.triggers.task_state import is_still_deferred
+
+log = logging.getLogger(__name__)
+
+# An event that wakes a worker must not overtake the scheduler's reading of the first leg's end: the
+# task, queued again under the same try, would count as lost.
+SAFE_AFTER_DEFERRAL_SECONDS = 8.0
+# Airflow gives on_kill 30 s by default; the cancel must have said its last word before.
+ON_KILL_SECONDS = 25.0
+
+
+class FollowingTrigger(BaseTrigger):
+    """Follows one job. It holds no logic of waiting, which is the engine's."""
+
+    async def follow(
+        self, plan: WaitPlan, *, ends_success: bool, pushes_xcom: bool, **told: Any
+    ) -> AsyncIterator[TriggerEvent]:
+        """Wait for the job, then end the task or hand the outcome to a worker.
+
+        :param ends_success: whether a success ends the task here, with no worker
+        :param pushes_xcom: whether the task's XComs are wanted where it ends here
+        :param told: what the worker is told beside the outcome
+        """
+        outcome = await wait_for_job(plan, poll_groups(), TaskLog())
+        may_end_here = ends_success and is_success(outcome, plan.fail_when)
+        if may_end_here and (not pushes_xcom or await self._push_xcoms(outcome)):
+            yield TaskSuccessEvent()
+            return
+        await _until_safe(plan)
+        yield TriggerEvent({"outcome": outcome.to_json(), **told})
+
+    async def has_moved(self) -> bool:
+        """Return whether another triggerer follows the job from here on.
+
+        Airflow calls ``on_kill`` in that case too; the task is then still deferred.
+        """
+        return self.task_instance is not None and await is_still_deferred(self.task_instance)
+
+    async def cancel(self, handle: JobHandle, *, on_kill: str) -> None:
+        """Cancel the job of a task that was killed, unless it is to be left."""
+        task_log = TaskLog()
+        if on_kill == "leave":
+            task_log.note(
+                f"The task was killed; job {handle.native_id} is left running (on_kill)", warning=True
+            )
+            return
+        task_log.note(f"The task was killed; cancelling job {handle.native_id}")
+        async with poll_groups().using(handle.ref) as group:
+            try:
+                await cancel_job(group.calls, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
+            except CancelNotConfirmed as error:
+                task_log.note(str(error), warning=True)
+            else:
+                task_log.note(f"Job {handle.native_id} has ended")
+
+    async def _push_xcoms(self, outcome: JobOutcome) -> bool:
+        """Write the task's XComs as a worker would, and return whether that is done.
+
+        The event could carry them, but Airflow would then encode them twice: a task downstream would
+        pull text. Written here they also go through the deployment's XCom backend.
+        """
+        ti = self.task_instance
+        if ti is None:
+            return False  # airflow dags test runs a trigger by itself, and ends the task in its own process
+        try:
+            for key, value in success_xcoms(outcome).items():
+                await asyncio.to_thread(_push_xcom, ti, key, value)
+        except Exception:
+            # Whatever it is that a trigger cannot do here, a worker can, or fails with it in the open.
+            log.exception("The task's XComs cannot be written here; a worker ends the task")
+            return False
+        return True
+
+
+def _push_xcom(ti: Any, key: str, value: Any) -> None:
+    XCom.set(
+        key=key,
+        value=value,
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
+
+
+async def _until_safe(plan: WaitPlan) -> None:
+    """Wait until an event may wake a worker."""
+    if plan.deferred_at:
+        age_seconds = (poll_groups().now() - plan.deferred_at).total_seconds()
+        await asyncio.sleep(max(0.0, SAFE_AFTER_DEFERRAL_SECONDS - age_seconds))
+
+
+def success_xcoms(outcome: JobOutcome) -> dict[str, Any]:
+    """Return what a task leaves in XCom: the record under ``job``, and the result where there is one."""
+    xcoms: dict[str, Any] = {"job": outcome.summary().model_dump(mode="json")}
+    result = outcome.result()
+    if result is not None:
+        xcoms["return_value"] = result
+    return xcoms

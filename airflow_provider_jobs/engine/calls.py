@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 import tenacity
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import is_trouble, retry_after_seconds
+from airflow_provider_jobs.core.errors import CredentialsExpired, is_trouble, retry_after_seconds
 from airflow_provider_jobs.core.models import BackendRef
 
 log = logging.getLogger(__name__)
@@ -89,9 +89,16 @@ class BackendCalls:
             return self._backend
 
     async def run(self, call: Callable[[Backend], T]) -> T:
-        """Return the answer of one blocking call of the backend."""
+        """Return the answer of one blocking call of the backend.
+
+        A backend reads its connection once: with credentials that have expired it is made anew.
+        """
         backend = await self.backend()
-        return await self._in_thread(lambda: call(backend))
+        try:
+            return await self._in_thread(lambda: call(backend))
+        except CredentialsExpired:
+            self._backend = None
+            raise
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

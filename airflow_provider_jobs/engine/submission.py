@@ -11,7 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import AmbiguousError, InvalidArgument, SubmissionStopped
+from airflow_provider_jobs.core.errors import (
+    AmbiguousError,
+    CredentialsExpired,
+    InvalidArgument,
+    SubmissionStopped,
+)
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
@@ -60,6 +65,7 @@ class _Search:
 class Submitter:
     """Submits one spec for one claim, once.
 
+    :param reopen: makes the backend anew, since it reads its connection once
     :param store: ``None`` where nothing outlives the try; each try then has attempts of its own, and
         of earlier tries only jobs that still run are adopted
     :param parts: whether a retry of an array submits only what has not succeeded
@@ -72,6 +78,7 @@ class Submitter:
         backend: Backend,
         store: RecordStore | None,
         *,
+        reopen: Callable[[], Backend] | None = None,
         parts: bool = False,
         withdraws: bool = True,
         is_stopped: Callable[[], bool] = lambda: False,
@@ -80,6 +87,7 @@ class Submitter:
     ) -> None:
         self._backend = backend
         self._store = store
+        self._reopen = reopen
         self._parts = parts
         self._withdraws = withdraws
         self._is_stopped = is_stopped
@@ -338,7 +346,15 @@ class Submitter:
         self._call(lambda: self._backend.cancel(handle, reason))
 
     def _call(self, call: Callable[[], T]) -> T:
-        return repeat(call, within_seconds=self._within_seconds, sleep=self._sleep)
+        def ask() -> T:
+            try:
+                return call()
+            except CredentialsExpired:
+                if self._reopen:
+                    self._backend = self._reopen()
+                raise
+
+        return repeat(ask, within_seconds=self._within_seconds, sleep=self._sleep)
 
 
 def _counts(found: Found, spec: JobSpec, claim: Claim) -> bool:

@@ -68,6 +68,7 @@ def submit_to_first(
         return Submitter(
             open_backend(target.ref),
             store,
+            reopen=lambda: open_backend(target.ref),
             parts=terms.parts and target.maps_indexes,
             withdraws=terms.withdraws,
             is_stopped=terms.is_stopped,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import grpc
 from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
+from google.auth.exceptions import TimeoutError as AuthTimeout
 from google.rpc.error_details_pb2 import RetryInfo
 
 from airflow_provider_jobs.core.errors import (
@@ -21,6 +22,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -100,10 +102,29 @@ MEANINGS: dict[grpc.StatusCode, Meaning] = {
     Code.INTERNAL: Meaning(UnavailableError, _LATER, ambiguous=True),
     Code.UNAVAILABLE: Meaning(UnavailableError, _LATER, ambiguous=True),
     Code.DATA_LOSS: Meaning(PermanentError, "The service lost data; ask Google Cloud support"),
-    Code.UNAUTHENTICATED: Meaning(AccessDenied, _CREDENTIALS),
+    # "due to missing, invalid, or expired OAuth token": https://cloud.google.com/apis/design/errors
+    Code.UNAUTHENTICATED: Meaning(CredentialsExpired, _CREDENTIALS),
 }
+# What may stand beside that code where no renewal can help:
+# https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto
+_REFUSED_REASONS = frozenset(
+    {"CREDENTIALS_MISSING", "ACCESS_TOKEN_TYPE_UNSUPPORTED", "CREDENTIAL_TYPE_UNSUPPORTED"}
+    | {"ACCOUNT_STATE_INVALID", "ACCOUNT_TYPE_UNSUPPORTED", "JWT_TOKEN_INVALID", "API_KEY_INVALID"}
+)
 
-_NEVER_SENT = re.compile(r"failed to connect|connection refused|name resolution|DNS", re.IGNORECASE)
+_NEVER_SENT = re.compile(
+    r"failed to connect|connection refused|name resolution|errors resolving|DNS", re.IGNORECASE
+)
+# gRPC makes one code, UNAVAILABLE, of whatever the credentials raise while they fetch a token for a call:
+# https://github.com/grpc/grpc/blob/master/src/core/credentials/call/plugin/plugin_credentials.cc
+_NO_TOKEN = re.compile(r"metadata from plugin failed", re.IGNORECASE)
+# A token server refuses for good in the words of RFC 6749, section 5.2, and that of an impersonation in
+# Google's.
+_REFUSED_TOKEN = re.compile(
+    r"invalid_(grant|client|scope|request)|unauthorized_client|unsupported_grant_type|access_denied"
+    r"|(deleted|disabled)_client|PERMISSION_DENIED|NOT_FOUND|INVALID_ARGUMENT"
+)
+_OUT_OF_REACH = re.compile(r"ConnectionPool|Connection aborted|timed out|Max retries exceeded", re.IGNORECASE)
 _RATE_QUOTA = re.compile(r"per (second|minute|hour|day)|requests|rate.?limit|too many", re.IGNORECASE)
 _RESOURCE_QUOTA = re.compile(
     r"quota .*exceeded.*limit: \d|limit: [\d.]+ in (region|zone)|concurrent|jobs?\b.*limit"
@@ -132,8 +153,12 @@ def to_error(error: Exception, *, call: str, service: Service, endpoint: str | N
         return _auth_error(error, call=call)
     code = _code(error)
     message = _message(error)
+    if _NO_TOKEN.search(message):
+        return _token_error(message, is_away=bool(_OUT_OF_REACH.search(message)), call=call, code=code.name)
     meaning = MEANINGS[code]
     kind = _kind(meaning, code, is_change=call in service.changing, message=message)
+    if kind is CredentialsExpired and getattr(error, "reason", None) in _REFUSED_REASONS:
+        kind = AccessDenied
     if endpoint and issubclass(kind, (UnavailableError, AmbiguousError)):
         message = f"{endpoint}: {message}"
     details = {
@@ -199,8 +224,20 @@ def _retry_after(error: Exception) -> float | None:
 
 def _auth_error(error: GoogleAuthError, *, call: str) -> BackendError:
     """Return our error for credentials that do not work; a token server out of reach is only transient."""
-    if isinstance(error, TransportError) or getattr(error, "retryable", False):
-        return UnavailableError(
-            f"no token could be fetched: {error}", advice=_LATER, call=call, native_code=type(error).__name__
-        )
-    return AccessDenied(str(error), advice=_CREDENTIALS, call=call, native_code=type(error).__name__)
+    name = type(error).__name__
+    is_away = isinstance(error, (TransportError, AuthTimeout)) or bool(getattr(error, "retryable", False))
+    if is_away or isinstance(error, RefreshError):
+        return _token_error(f"no token could be fetched: {error}", is_away=is_away, call=call, code=name)
+    return AccessDenied(str(error), advice=_CREDENTIALS, call=call, native_code=name)
+
+
+def _token_error(message: str, *, is_away: bool, call: str, code: str) -> BackendError:
+    """Return our error for a token that was not renewed; the call that it is for was never sent.
+
+    :param is_away: whether the token server is out of reach, or says itself that it is in trouble
+    """
+    if is_away:
+        return UnavailableError(message, advice=_LATER, call=call, native_code=code)
+    # Whatever else a token server, a metadata server or a program answers may be another tomorrow.
+    kind = AccessDenied if _REFUSED_TOKEN.search(message) else CredentialsExpired
+    return kind(message, advice=_CREDENTIALS, call=call, native_code=code)

@@ -14,12 +14,13 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.providers.google.common.hooks.base_google import GoogleBaseHook
 from google.api_core.future.polling import DEFAULT_POLLING
 from google.api_core.operation import Operation
+from google.api_core.retry import Retry
 from google.auth.credentials import Credentials
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 from google.cloud.logging_v2.types import ListLogEntriesRequest, LogEntry
 
 from airflow_provider_jobs.core.errors import AccessDenied, InvalidArgument, JobsError, TransientError
-from airflow_provider_jobs.google_cloud.clients import Clients
+from airflow_provider_jobs.google_cloud.clients import KEEPALIVE_SECONDS, Clients
 from airflow_provider_jobs.google_cloud.errors import VENDOR_EXCEPTIONS, Service, to_error
 from airflow_provider_jobs.google_cloud.paging import Page, all_pages
 from airflow_provider_jobs.hooks.base import Endpoint, known_connection, read_endpoint, translated
@@ -74,6 +75,8 @@ class GoogleCloudHook(GoogleBaseHook):
             self._checked_credentials,
             self.endpoint,
             exceptions={LoggingServiceV2Client: logging or self.endpoint},
+            deadline_seconds=self.deadline_seconds,
+            keepalive_seconds=min(KEEPALIVE_SECONDS, self.deadline_seconds),
         )
 
     @property
@@ -152,8 +155,10 @@ def finish(operation: Operation, what: str, *, timeout_seconds: float) -> Any:
     :param what: says what is going on where it takes too long
     :raises TransientError: it is still going on after that time
     """
+    # The vendor's own patience with a service in trouble would be ten minutes for each look.
+    patience = Retry(initial=0.2, maximum=5.0, timeout=timeout_seconds)
     try:
-        return operation.result(timeout=timeout_seconds, polling=_POLLING)
+        return operation.result(timeout=timeout_seconds, retry=patience, polling=_POLLING)
     except concurrent.futures.TimeoutError:
         raise TransientError(f"{what} after {timeout_seconds:g} seconds") from None
 

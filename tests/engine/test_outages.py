@@ -15,12 +15,13 @@ from airflow_provider_jobs.core.errors import (
 )
 from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.pacing import Pacing
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.poller import EXPIRED_SECONDS
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from tests.contract.fake import FakeBackend
-from tests.engine.clockwork import Heard, groups_on, new_fake, run, submitted
+from tests.engine.clockwork import STEADY, Heard, Inline, groups_on, new_fake, now, run, submitted
 
 OUTAGE_SECONDS = 600.0
 LONGEST_INTERVAL_SECONDS = Pacing().ceiling_seconds
@@ -90,3 +91,16 @@ def test_credentials_that_stay_expired_end_the_wait_in_the_end() -> None:
     )
     assert "can no longer be followed" in outcome.failures[0].message
     assert EXPIRED_SECONDS <= ended <= EXPIRED_SECONDS + 10 * LONGEST_INTERVAL_SECONDS
+
+
+def test_renewed_credentials_are_read_from_the_connection() -> None:
+    expired, renewed = new_fake(), new_fake()
+    expired.refuse("describe", CredentialsExpired("the token has expired"), times=1000)
+
+    async def main() -> JobOutcome:
+        handle = submitted(renewed)
+        opened = iter([expired])
+        groups = PollGroups(lambda ref: next(opened, renewed), now=now, pacing=STEADY, executor=Inline())
+        return await wait_for_job(WaitPlan(handle=handle), groups, Heard())
+
+    assert run(main()).state is JobState.SUCCEEDED

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_jobs.core.errors import (
     AmbiguousError,
+    CredentialsExpired,
     InvalidRequest,
     SubmissionStopped,
     UnavailableError,
@@ -362,6 +363,13 @@ class TestTrouble:
         fake.refuse("find", UnavailableError("http://127.0.0.1:1 refuses"))
         submit(fake, Store())
         assert "http://127.0.0.1:1 refuses" in caplog.text
+
+    def test_renewed_credentials_are_read_from_the_connection(self, store: Store | None) -> None:
+        expired, renewed = FakeBackend(), FakeBackend()
+        expired.refuse("find", CredentialsExpired("the token has expired"), times=1000)
+        expired.refuse("submit", CredentialsExpired("the token has expired"), times=1000)
+        submitter = Submitter(expired, store, reopen=lambda: renewed, sleep=lambda seconds: None)
+        assert submitter.submit_once(SPEC, FIRST).handle.native_id in renewed.jobs
 
     def test_an_answer_that_never_comes_at_all_is_raised_in_the_end(self, store: Store | None) -> None:
         fake = FakeBackend()

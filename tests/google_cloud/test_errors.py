@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent import futures
+from typing import Any
+
 import grpc
 import pytest
 from google.api_core import exceptions
 from google.auth import exceptions as auth
-from google.rpc.error_details_pb2 import RetryInfo
+from google.auth.credentials import Credentials
+from google.auth.transport.grpc import AuthMetadataPlugin
+from google.cloud import batch_v1
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from airflow_provider_jobs.core.errors import (
     AccessDenied,
@@ -14,6 +20,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -52,7 +59,7 @@ KINDS = {
     "INTERNAL": UnavailableError,
     "UNAVAILABLE": UnavailableError,
     "DATA_LOSS": PermanentError,
-    "UNAUTHENTICATED": AccessDenied,
+    "UNAUTHENTICATED": CredentialsExpired,
 }
 AMBIGUOUS = {"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE"}
 
@@ -81,8 +88,15 @@ def test_the_table_has_all_codes_and_no_other() -> None:
     assert set(MEANINGS) == set(FAILING)
 
 
-def test_a_change_that_was_never_sent_is_not_ambiguous() -> None:
-    message = "failed to connect to all addresses; last error: Connection refused"
+@pytest.mark.parametrize(
+    "message",
+    [
+        "failed to connect to all addresses; last error: Connection refused",
+        "errors resolving batch.invalid:443: [field:hostname lookup error:Domain name not found]",
+        "DNS resolution failed for batch.invalid:443",
+    ],
+)
+def test_a_change_that_was_never_sent_is_not_ambiguous(message: str) -> None:
     assert type(error_of(grpc.StatusCode.UNAVAILABLE, message, "create_job")) is UnavailableError
 
 
@@ -163,13 +177,23 @@ def test_the_pause_that_the_service_asks_for_is_kept() -> None:
     assert error.retry_after_seconds == 2.5
 
 
+IAM_DENIES = '{"error": {"code": 403, "status": "PERMISSION_DENIED"}}'
+IAM_IS_DOWN = '{"error": {"code": 503, "status": "UNAVAILABLE"}}'
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
         (auth.DefaultCredentialsError("not found"), AccessDenied),
-        (auth.RefreshError("invalid_grant"), AccessDenied),
+        (auth.RefreshError("invalid_grant: Bad Request", {"error": "invalid_grant"}), AccessDenied),
+        (auth.RefreshError("unauthorized_client: No"), AccessDenied),
+        (auth.RefreshError("Unable to acquire impersonated credentials", IAM_DENIES), AccessDenied),
+        (auth.RefreshError("Unable to acquire impersonated credentials", IAM_IS_DOWN), CredentialsExpired),
+        (auth.RefreshError(auth.TransportError("no answer of the metadata server")), CredentialsExpired),
+        (auth.RefreshError("File /var/run/token was not found."), CredentialsExpired),
         (auth.RefreshError("server down", retryable=True), UnavailableError),
         (auth.TransportError("no route"), UnavailableError),
+        (auth.TimeoutError("no answer"), UnavailableError),
         (auth.MalformedError("bad file"), AccessDenied),
     ],
 )
@@ -179,6 +203,68 @@ def test_credentials_that_do_not_work_are_told_from_a_token_server_that_is_away(
     told = to_error(error, call="get_job", service=SERVICE)
     assert type(told) is kind
     assert told.advice
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (None, CredentialsExpired),
+        ("ACCESS_TOKEN_EXPIRED", CredentialsExpired),
+        ("CREDENTIALS_MISSING", AccessDenied),
+        ("ACCESS_TOKEN_TYPE_UNSUPPORTED", AccessDenied),
+        ("ACCOUNT_STATE_INVALID", AccessDenied),
+    ],
+)
+@pytest.mark.parametrize("call", ["get_job", "create_job"])
+def test_an_expired_token_is_told_from_one_that_is_never_taken(
+    reason: str | None, kind: type[BackendError], call: str
+) -> None:
+    info = ErrorInfo(reason=reason, domain="googleapis.com") if reason else None
+    error = exceptions.Unauthenticated("invalid authentication credentials", error_info=info)
+    assert type(to_error(error, call=call, service=SERVICE)) is kind
+
+
+class _NeverRenewed(Credentials):
+    """Credentials whose renewal ends in an error."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def before_request(self, *args: Any, **kwargs: Any) -> None:
+        raise self._error
+
+    def refresh(self, request: Any) -> None:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (auth.RefreshError("invalid_grant: Bad Request", {"error": "invalid_grant"}), AccessDenied),
+        (auth.RefreshError("Unable to acquire impersonated credentials", IAM_DENIES), AccessDenied),
+        (auth.RefreshError("no answer of the metadata server"), CredentialsExpired),
+        (auth.TransportError("HTTPSConnectionPool(host='h', port=443): Max retries"), UnavailableError),
+    ],
+)
+@pytest.mark.parametrize("call", ["get_job", "create_job"])
+def test_what_grpc_makes_of_credentials_that_were_not_renewed_is_told_by_its_words(
+    error: Exception, kind: type[BackendError], call: str
+) -> None:
+    plugin = AuthMetadataPlugin(_NeverRenewed(error), None)
+    credentials = grpc.composite_channel_credentials(
+        grpc.local_channel_credentials(), grpc.metadata_call_credentials(plugin)
+    )
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    port = server.add_secure_port("127.0.0.1:0", grpc.local_server_credentials())
+    server.start()
+    transport = batch_v1.BatchServiceClient.get_transport_class("grpc")
+    with grpc.secure_channel(f"127.0.0.1:{port}", credentials) as channel:
+        client = batch_v1.BatchServiceClient(transport=transport(channel=channel))
+        with pytest.raises(exceptions.ServiceUnavailable) as caught:
+            client.get_job(name="projects/p/locations/l/jobs/j", retry=None, timeout=20)
+    server.stop(None)
+    assert type(to_error(caught.value, call=call, service=SERVICE)) is kind
 
 
 def test_an_exception_without_a_code_is_as_good_as_unknown() -> None:

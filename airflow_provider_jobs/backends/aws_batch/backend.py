@@ -19,7 +19,7 @@ from airflow_provider_jobs.backends.aws_batch.parts import PartLookup
 from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.backend import Limits
-from airflow_provider_jobs.core.errors import InvalidArgument, NotFound
+from airflow_provider_jobs.core.errors import BackendError, InvalidArgument, NotFound
 from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE
@@ -74,9 +74,7 @@ class AwsBatchBackend:
         if submission.definition is not None:
             job["jobDefinition"] = definitions.ensure(self.hook, submission.definition)
         answer = self.hook.submit_job(**job)
-        # Only the service knows when it was created; that answer may come too early to know of it.
-        known = next(iter(self.hook.describe_jobs([answer["jobId"]])), None)
-        return self._handle({**job, **answer, **(known or {})}, indexes=spec.indexes)
+        return self._handle({**job, **answer, **self._known(answer["jobId"])}, indexes=spec.indexes)
 
     def find(self, key: JobKey) -> JobHandle | None:
         """Return the job of this key in any state, or ``None``; the oldest where there are several."""
@@ -116,6 +114,16 @@ class AwsBatchBackend:
         :raises NotFound: it is gone
         """
         return Explainer(self.hook).explain(self.hook.get_job(handle.native_id))
+
+    def _known(self, job_id: str) -> Fields:
+        """Return what the service says of a job just submitted, above all when it was created.
+
+        The job exists whatever becomes of this question, and the answer may come too early to know of it.
+        """
+        try:
+            return next(iter(self.hook.describe_jobs([job_id])), {})
+        except BackendError:
+            return {}
 
     @property
     def _queue(self) -> str:

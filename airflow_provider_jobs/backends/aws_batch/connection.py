@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.common.compat.sdk import AirflowException
+from botocore.config import Config
 
 from airflow_provider_jobs.backends.aws_batch import errors
 from airflow_provider_jobs.backends.aws_batch.clients import (
@@ -46,6 +47,15 @@ class AwsConnectionHook(AwsBaseHook):
         return f"{type(self).__name__}(aws_conn_id={self.aws_conn_id!r})"
 
     @property
+    def config(self) -> Config:
+        """The configuration of every client, also of those with which Airflow assumes a role."""
+        return client_config(
+            self.conn_config.botocore_config,
+            connect_seconds=self._connect_seconds,
+            read_seconds=self._read_seconds,
+        )
+
+    @property
     def region(self) -> str:
         """The region of the calls.
 
@@ -70,13 +80,13 @@ class AwsConnectionHook(AwsBaseHook):
         """Return the session; whatever is wrong with it is said without a word of what it holds."""
         try:
             return self.get_session(region_name=self.region_name)
-        except errors.VENDOR_EXCEPTIONS as error:
-            raise self.translate(error, call="credentials") from error
-        except (AirflowException, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        except (AirflowException, NotImplementedError, ValueError) as error:
             raise AccessDenied(
                 f"the credentials of connection {self.aws_conn_id!r} cannot be read ({type(error).__name__})",
                 advice="Check its access key, profile, role and the way the role is assumed",
             ) from error
+        except errors.VENDOR_EXCEPTIONS as error:
+            raise self.translate(error, call="credentials") from error
 
     def _make_client(self, session: boto3.session.Session, service: str, region: str | None) -> Any:
         region = region or session.region_name
@@ -90,10 +100,6 @@ class AwsConnectionHook(AwsBaseHook):
             service,
             region_name=region,
             endpoint_url=self.conn_config.get_service_endpoint_url(service),
-            config=client_config(
-                self.conn_config.botocore_config,
-                connect_seconds=self._connect_seconds,
-                read_seconds=self._read_seconds,
-            ),
+            config=self.config,
             verify=self.verify,
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore import exceptions as vendor
+from botocore.parsers import ResponseParserError
 
 from airflow_provider_jobs.core.errors import (
     AccessDenied,
@@ -19,6 +20,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -27,7 +29,11 @@ from airflow_provider_jobs.core.errors import (
     UnavailableError,
 )
 
-VENDOR_EXCEPTIONS = (vendor.BotoCoreError, vendor.ClientError)
+# Credentials are renewed within a call, by botocore, Airflow and others, and what goes wrong there has no
+# class of its own: RuntimeError where they come back expired, or the answer is no success; OSError where the
+# file of a token is missing or, as ``requests`` has it, an identity provider is out of reach.
+_NOT_RENEWED = (RuntimeError, OSError)
+VENDOR_EXCEPTIONS = (vendor.BotoCoreError, vendor.ClientError, ResponseParserError, *_NOT_RENEWED)
 
 _LATER = "The service is in trouble or out of reach; asking again later may do"
 _CREDENTIALS = (
@@ -66,6 +72,7 @@ class Meaning:
 _INVALID = Meaning(InvalidRequest, "Compare with the service's reference of this call")
 _DENIED = Meaning(AccessDenied, "Allow {actions}")
 _UNKNOWN_CALLER = Meaning(AccessDenied, _CREDENTIALS)
+_EXPIRED = Meaning(CredentialsExpired, _CREDENTIALS)
 _THROTTLED = Meaning(
     ThrottledError,
     "Too many calls in this account and region: call less often, or ask for a higher quota of calls",
@@ -102,8 +109,8 @@ MEANINGS: dict[str, Meaning] = {
     "UnauthorizedOperation": _DENIED,
     "OptInRequired": Meaning(AccessDenied, "Subscribe the account to the service, or enable the region"),
     "AuthFailure": _UNKNOWN_CALLER,
-    "ExpiredToken": _UNKNOWN_CALLER,
-    "ExpiredTokenException": _UNKNOWN_CALLER,
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
     "IncompleteSignature": _UNKNOWN_CALLER,
     "IncompleteSignatureException": _UNKNOWN_CALLER,
     "InvalidAccessKeyId": _UNKNOWN_CALLER,
@@ -111,9 +118,15 @@ MEANINGS: dict[str, Meaning] = {
     "InvalidSignatureException": _UNKNOWN_CALLER,
     "MissingAuthenticationToken": _UNKNOWN_CALLER,
     "MissingAuthenticationTokenException": _UNKNOWN_CALLER,
+    # About the time of the request, not of the token.
     "RequestExpired": Meaning(AccessDenied, "The clock of this machine is off by minutes; set it"),
     "SignatureDoesNotMatch": _UNKNOWN_CALLER,
     "UnrecognizedClientException": _UNKNOWN_CALLER,
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html: of the first two
+    # it says to get a new token, or to try again.
+    "InvalidIdentityToken": _EXPIRED,
+    "IDPCommunicationError": Meaning(UnavailableError, _LATER),
+    "IDPRejectedClaim": _UNKNOWN_CALLER,
     "BandwidthLimitExceeded": _THROTTLED,
     "RequestLimitExceeded": _THROTTLED,
     "RequestThrottled": _THROTTLED,
@@ -172,22 +185,41 @@ _CHANGING = frozenset(
     {"submit_job", "register_job_definition", "deregister_job_definition", "terminate_job", "cancel_job"}
 )
 
-_NO_ANSWER = (vendor.HTTPClientError, vendor.ConnectionError, vendor.IncompleteReadError)
+_NO_ANSWER = (
+    vendor.HTTPClientError,
+    vendor.ConnectionError,
+    vendor.IncompleteReadError,
+    ResponseParserError,
+)
 _NEVER_SENT = (
     vendor.EndpointConnectionError,
     vendor.ConnectTimeoutError,
     vendor.ProxyConnectionError,
     vendor.SSLError,
 )
-_NO_CREDENTIALS = (
-    vendor.NoCredentialsError,
-    vendor.PartialCredentialsError,
-    vendor.CredentialRetrievalError,
-    vendor.NoAuthTokenError,
-    vendor.TokenRetrievalError,
-    vendor.ProfileNotFound,
-    vendor.UnauthorizedSSOTokenError,
-    vendor.SSOTokenLoadError,
+
+
+def _known(*names: str) -> tuple[type[Exception], ...]:
+    """Return the vendor's classes of these names; older versions do not have all of them."""
+    return tuple(getattr(vendor, name) for name in names if hasattr(vendor, name))
+
+
+# Whatever renews credentials did not: the metadata service, a process, the login of a person. It may yet.
+# https://github.com/boto/botocore/blob/develop/botocore/credentials.py
+_NOT_YET_RENEWED = _known(
+    "CredentialRetrievalError",
+    "MetadataRetrievalError",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+    "LoginRefreshRequired",
+)
+_NO_CREDENTIALS = _known(
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "NoAuthTokenError",
+    "ProfileNotFound",
+    "SSOTokenLoadError",
+    "LoginError",
 )
 _WRONG_PARAMETER = re.compile(
     r"^(?:(?:Missing required|Unknown) parameter in [\w.\[\]-]+: \"[\w-]+\""
@@ -204,10 +236,19 @@ def to_error(error: Exception, *, call: str, endpoint: str | None = None) -> Bac
     """
     if isinstance(error, vendor.ClientError):
         return _answered(error, call=call)
+    if isinstance(error, _NOT_YET_RENEWED):
+        return CredentialsExpired(
+            str(error), advice=_CREDENTIALS, call=call, native_code=type(error).__name__
+        )
     if isinstance(error, _NO_CREDENTIALS):
         return AccessDenied(str(error), advice=_CREDENTIALS, call=call, native_code=type(error).__name__)
     if isinstance(error, _NO_ANSWER):
         return _unanswered(error, call=call, endpoint=endpoint)
+    if isinstance(error, _NOT_RENEWED):
+        # Its text may hold an address or an answer of an identity provider.
+        name = type(error).__name__
+        text = f"the credentials could not be renewed ({name})"
+        return CredentialsExpired(text, advice=_CREDENTIALS, call=call, native_code=name)
     if isinstance(error, vendor.NoRegionError):
         return InvalidRequest(
             "no region is given",

@@ -14,12 +14,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
-from airflow.providers.microsoft.azure.utils import get_sync_default_azure_credential
 from azure.batch import BatchClient
 from azure.core.credentials import AzureNamedKeyCredential, TokenCredential
 from azure.core.pipeline.policies import RetryPolicy, SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
-from azure.identity import ClientSecretCredential
+from azure.identity import ClientSecretCredential, DefaultAzureCredential
 from requests.adapters import HTTPAdapter
 
 from airflow_provider_jobs import __version__
@@ -138,7 +137,7 @@ class Account:
         """
         return BatchClient(
             self.url,
-            self._credential(),
+            self._credential(timeout_seconds),
             api_version=API_VERSION,
             credential_scopes=[self.cloud.scope],
             retry_policy=RetryPolicy.no_retries(),
@@ -148,7 +147,7 @@ class Account:
             user_agent=f"airflow-provider-jobs/{__version__}",
         )
 
-    def _credential(self) -> AzureNamedKeyCredential | TokenCredential:
+    def _credential(self, timeout_seconds: float) -> AzureNamedKeyCredential | TokenCredential:
         """Return the account's key, a client's secret, or what the machine offers, in this order."""
         tenant = self.field("tenant_id") or self.field("tenantId")
         if not tenant and self.login and self.password:
@@ -159,14 +158,29 @@ class Account:
                 "no token is sent over plain text",
                 "Give account name and key as login and password",
             )
+        # Without them a request for a token waits for minutes, and is sent again and again.
+        patience: dict[str, Any] = {
+            "connection_timeout": timeout_seconds,
+            "read_timeout": timeout_seconds,
+            "retry_total": 1,
+        }
         if tenant and self.login and self.password:
             return ClientSecretCredential(
-                str(tenant), self.login, self.password, authority=self.cloud.authority
+                str(tenant), self.login, self.password, authority=self.cloud.authority, **patience
             )
-        return get_sync_default_azure_credential(
-            managed_identity_client_id=self.field("managed_identity_client_id"),
-            workload_identity_tenant_id=self.field("workload_identity_tenant_id"),
-        )
+        return DefaultAzureCredential(**self._identity(), **patience)
+
+    def _identity(self) -> dict[str, Any]:
+        """Return which managed identity is meant, as Airflow's own hooks for Azure read it."""
+        client_id = self.field("managed_identity_client_id")
+        tenant_id = self.field("workload_identity_tenant_id")
+        if not client_id or not tenant_id:
+            return {}
+        return {
+            "managed_identity_client_id": client_id,
+            "workload_identity_tenant_id": tenant_id,
+            "additionally_allowed_tenants": [tenant_id],
+        }
 
     def _checked_key(self, key: str) -> str:
         try:

@@ -19,6 +19,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
+from azure.identity import CredentialUnavailableError
 
 from airflow_provider_jobs.core.errors import (
     AccessDenied,
@@ -26,6 +27,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -59,6 +61,7 @@ _REFERENCE = "Compare with https://learn.microsoft.com/rest/api/batchservice"
 _QUERY = re.compile(r"\?[^\s'\"]*=[^\s'\"]*")
 
 _DENIED = Meaning(AccessDenied, _CREDENTIALS)
+_EXPIRED = Meaning(CredentialsExpired, _CREDENTIALS)
 _FULL = Meaning(NoCapacity, _QUOTA)
 _EXISTS = Meaning(AlreadyExists, "Ids are unique in an account, and of tasks in a job, whatever their case")
 _STATE = Meaning(Conflict, "It is in a state that forbids this")
@@ -99,7 +102,7 @@ CODES: dict[str, Meaning] = {
 STATUSES: dict[int, Meaning] = {
     304: _STATE,
     400: Meaning(InvalidRequest, _REFERENCE),
-    401: _DENIED,
+    401: _EXPIRED,
     403: Meaning(AccessDenied, _ROLE),
     404: Meaning(NotFound, _GONE),
     405: Meaning(InvalidRequest, "The account_url is no Azure Batch; check it in the connection"),
@@ -111,6 +114,23 @@ STATUSES: dict[int, Meaning] = {
     416: Meaning(InvalidRequest, "The range begins behind the end of the file"),
     429: _BUSY,
 }
+# A token that is not taken is answered with 401, a key with 403, both as AuthenticationFailed, and a detail
+# may say why: https://github.com/Azure/azure-sdk-for-net/issues/8026. Other services of Azure tell with 403,
+# too, that a token has expired: https://github.com/Azure/azure-sdk-for-java/issues/8667
+_UNAUTHENTICATED = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo"})
+_EXPIRED_TOKEN = re.compile(
+    r"\btoken\b.*\b(has |is )?(expired|expiry)|lifetime validation failed", re.IGNORECASE
+)
+_WRONG_TOKEN = re.compile(r"wrong (audience|issuer|tenant)|\bsignature\b", re.IGNORECASE)
+
+# Entra ID tells of trouble of its own (90006, 90012, 90024, 90033, 90055), or that the token by which a
+# workload shows who it is has expired, which Kubernetes renews (500133, 700024). An expired secret (7000222)
+# is renewed by a person alone. https://learn.microsoft.com/entra/identity-platform/reference-error-codes
+_NOT_YET = re.compile(r"AADSTS(90006|90012|90024|90033|90055|500133|700024)\b")
+_OUT_OF_REACH = re.compile(
+    r"failed to resolve|timed out|connection (refused|reset|aborted)|max retries exceeded", re.IGNORECASE
+)
+
 _TROUBLE = Meaning(UnavailableError, _LATER)
 _OTHER = Meaning(PermanentError, _REFERENCE)
 
@@ -139,17 +159,53 @@ def to_error(error: Exception, *, call: str, account_url: str) -> BackendError:
     :param call: the name of the hook's call
     :param account_url: named where it cannot be reached
     """
-    if isinstance(error, HttpResponseError) and error.response is not None:
+    if isinstance(error, ClientAuthenticationError) and not _is_of(error, account_url):
+        return _without_token(error, call=call)
+    # What carries the answer of a success could not be read, or not to its end.
+    if isinstance(error, HttpResponseError) and (error.status_code or 0) >= 300:
         return _answered(error, call=call, account_url=account_url)
     name = type(error).__name__
-    if isinstance(error, ClientAuthenticationError):
-        return AccessDenied(_first_line(str(error)), advice=_CREDENTIALS, call=call, native_code=name)
     text = f"{account_url}: {_first_line(str(error))}"
     # A request that did not leave was not done; of one that did, only an answer could tell.
     left = isinstance(error, ServiceResponseError) or not isinstance(error, ServiceRequestError)
     if left and call in CHANGING:
         return AmbiguousError(text, advice=_LATER, call=call, native_code=name)
     return UnavailableError(text, advice=_LATER, call=call, native_code=name)
+
+
+def _is_of(error: HttpResponseError, account_url: str) -> bool:
+    """Return whether the account answered so, and not whoever gives tokens."""
+    request = getattr(error.response, "request", None)
+    return str(getattr(request, "url", "")).startswith(account_url)
+
+
+def _without_token(error: ClientAuthenticationError, *, call: str) -> BackendError:
+    """Return our error where an identity gave no token.
+
+    What a request for a token met on its way, azure-identity hides below an exception of this class. An
+    identity that is unavailable is a machine's metadata service, or a file; where none of a chain was
+    available, nothing is configured.
+    """
+    name, text = type(error).__name__, _first_line(str(error))
+    status = error.status_code or 0
+    if status >= 500 or _OUT_OF_REACH.search(str(error)) or _is_on_the_way(error.__cause__):
+        return UnavailableError(f"no token: {text}", advice=_LATER, call=call, native_code=name)
+    if status == 429:
+        return ThrottledError(
+            f"no token: {text}",
+            advice=_BUSY.advice,
+            call=call,
+            native_code=name,
+            retry_after_seconds=_retry_after(error),
+        )
+    comes_back = isinstance(error, CredentialUnavailableError) or _NOT_YET.search(str(error))
+    meaning = _EXPIRED if comes_back else _DENIED
+    return meaning.error(text, advice=meaning.advice, call=call, native_code=name)
+
+
+def _is_on_the_way(cause: BaseException | None) -> bool:
+    """Return whether a request got no answer."""
+    return isinstance(cause, (ServiceRequestError, ServiceResponseError))
 
 
 def refused_tasks(results: Iterable[BatchTaskCreateResult], *, call: str) -> BackendError | None:
@@ -182,7 +238,7 @@ def _is_added(result: BatchTaskCreateResult) -> bool:
 def _answered(error: HttpResponseError, *, call: str, account_url: str) -> BackendError:
     status = int(error.status_code or 0)
     code = str(getattr(error.error, "code", None) or "")
-    meaning = CODES.get(code) or STATUSES.get(status) or (_TROUBLE if status >= 500 else _OTHER)
+    meaning = _meaning(error, status, code)
     text = _told(error)
     if issubclass(meaning.error, UnavailableError):
         text = f"{account_url}: {text}"
@@ -192,11 +248,25 @@ def _answered(error: HttpResponseError, *, call: str, account_url: str) -> Backe
     return meaning.error(text, **details)
 
 
+def _meaning(error: HttpResponseError, status: int, code: str) -> Meaning:
+    if status == 401 or code in _UNAUTHENTICATED:
+        said = _details(error).get("AuthenticationErrorDetail", "")
+        if _EXPIRED_TOKEN.search(said):
+            return _EXPIRED
+        return _EXPIRED if status == 401 and not _WRONG_TOKEN.search(said) else _DENIED
+    return CODES.get(code) or STATUSES.get(status) or (_TROUBLE if status >= 500 else _OTHER)
+
+
+def _details(error: HttpResponseError) -> dict[str, str]:
+    """Return the pairs that the service puts beside its sentence."""
+    return {str(each.code): str(each.message) for each in getattr(error.error, "details", None) or ()}
+
+
 def _told(error: HttpResponseError) -> str:
     """Return what the service said, and which property it is about; never a value that was sent."""
     said = error.error
     text = _first_line(str(getattr(said, "message", None) or error.reason or "no reason is given"))
-    details = {str(each.code): str(each.message) for each in getattr(said, "details", None) or ()}
+    details = _details(error)
     about = [
         f"{name}: {details[name]}"
         for name in ("PropertyName", "QueryParameterName", "HeaderName", "Reason")

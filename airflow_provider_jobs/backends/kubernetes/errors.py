@@ -21,6 +21,7 @@ from airflow_provider_jobs.core.errors import (
     AlreadyExists,
     AmbiguousError,
     BackendError,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -61,7 +62,9 @@ _AWAY = Meaning(UnavailableError, _LATER, ambiguous=True)
 # The reasons of a Status:
 # https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/types.go
 REASONS: dict[str, Meaning] = {
-    "Unauthorized": Meaning(AccessDenied, _CREDENTIALS),
+    # An expired token and a wrong one are answered alike, and tokens are renewed by the kubelet or a plugin:
+    # https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/
+    "Unauthorized": Meaning(CredentialsExpired, _CREDENTIALS),
     "Forbidden": Meaning(AccessDenied, "Grant it with a Role and a RoleBinding"),
     "NotFound": Meaning(NotFound, "Check namespace and name; somebody deleted it, or its TTL did"),
     "AlreadyExists": Meaning(AlreadyExists, "Names are unique in a namespace"),
@@ -96,6 +99,12 @@ _REASON_BY_STATUS = {
     503: "ServiceUnavailable",
     504: "Timeout",
 }
+
+# OpenSSL's words where the connection ended within TLS, as with a load balancer that has nobody behind it.
+# All else, such as a certificate that is not trusted, stays as it is.
+_ENDED_WITHIN_TLS = re.compile(
+    r"\bEOF\b|UNEXPECTED_EOF|zero return|closed|reset by peer|timed out", re.IGNORECASE
+)
 
 _CHANGING = frozenset({"create_job", "create_job_json", "patch_job", "delete_job"})
 
@@ -213,7 +222,7 @@ def _connection_error(error: HTTPError, *, call: str, endpoint: str | None) -> B
     cause = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     name = type(cause).__name__
     message = f"{endpoint or 'the API server'}: {_plain(cause)}"
-    if isinstance(cause, TlsError):
+    if isinstance(cause, TlsError) and not _ENDED_WITHIN_TLS.search(str(cause)):
         return PermanentError(
             message,
             advice="Check the certificate authority and the host name in the connection's kube config",

@@ -7,7 +7,9 @@ from typing import Any
 import botocore.retries.standard
 import botocore.session
 import pytest
+import requests
 from botocore import exceptions as vendor
+from botocore.parsers import ResponseParserError
 from botocore.validate import ParamValidator
 
 from airflow_provider_jobs.backends.aws_batch.errors import MEANINGS, to_error
@@ -16,6 +18,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -188,6 +191,7 @@ def test_the_pause_that_the_service_asks_for_is_kept(headers: dict[str, str], se
         (vendor.ResponseStreamingError(error="x"), True),
         (vendor.IncompleteReadError(actual_bytes=1, expected_bytes=2), True),
         (vendor.HTTPClientError(error="x"), True),
+        (ResponseParserError("invalid XML received"), True),
     ],
 )
 def test_a_request_without_an_answer_is_ambiguous_only_where_it_may_have_been_done(
@@ -205,16 +209,65 @@ def test_a_request_without_an_answer_is_ambiguous_only_where_it_may_have_been_do
     [
         vendor.NoCredentialsError(),
         vendor.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
-        vendor.CredentialRetrievalError(provider="process", error_msg="x"),
         vendor.ProfileNotFound(profile="nobody"),
-        vendor.UnauthorizedSSOTokenError(),
-        vendor.TokenRetrievalError(provider="sso", error_msg="x"),
+        vendor.SSOTokenLoadError(error_msg="x"),
     ],
 )
 def test_credentials_that_do_not_work_are_denied_with_advice(error: Exception) -> None:
     told = to_error(error, call="list_jobs_page")
     assert type(told) is AccessDenied
     assert "aws sts get-caller-identity" in (told.advice or "")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        vendor.CredentialRetrievalError(provider="process", error_msg="x"),
+        vendor.MetadataRetrievalError(error_msg="x"),
+        vendor.UnauthorizedSSOTokenError(),
+        vendor.TokenRetrievalError(provider="sso", error_msg="x"),
+    ],
+)
+@pytest.mark.parametrize("call", ["list_jobs_page", "submit_job"])
+def test_credentials_that_were_not_renewed_may_come_back(error: Exception, call: str) -> None:
+    told = to_error(error, call=call)
+    assert type(told) is CredentialsExpired
+    assert str(error) in str(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("geheim"),
+        FileNotFoundError(2, "No such file", "/var/run/geheim"),
+        requests.ConnectionError("https://geheim"),
+    ],
+)
+def test_what_others_raise_while_they_renew_credentials_is_told_by_its_class(error: Exception) -> None:
+    told = to_error(error, call="submit_job")
+    assert type(told) is CredentialsExpired
+    assert type(error).__name__ in str(told)
+    assert "geheim" not in str(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ExpiredToken", CredentialsExpired),
+        ("ExpiredTokenException", CredentialsExpired),
+        ("InvalidIdentityToken", CredentialsExpired),
+        ("IDPCommunicationError", UnavailableError),
+        ("IDPRejectedClaim", AccessDenied),
+        ("InvalidClientTokenId", AccessDenied),
+        ("UnrecognizedClientException", AccessDenied),
+        ("SignatureDoesNotMatch", AccessDenied),
+        ("RequestExpired", AccessDenied),
+        ("AccessDeniedException", AccessDenied),
+    ],
+)
+@pytest.mark.parametrize("call", ["describe_jobs", "submit_job"])
+def test_expired_credentials_are_told_from_wrong_ones(code: str, kind: type[BackendError], call: str) -> None:
+    assert type(error_of(code, call=call, status=403)) is kind
 
 
 def test_a_region_that_is_missing_is_named() -> None:

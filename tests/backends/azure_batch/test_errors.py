@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.batch import models
 from azure.core.exceptions import (
     ClientAuthenticationError,
+    DecodeError,
     ServiceRequestError,
     ServiceResponseError,
     ServiceResponseTimeoutError,
 )
+from azure.identity import CredentialUnavailableError
 
 from airflow_provider_jobs.backends.azure_batch.errors import (
     CHANGING,
@@ -28,6 +32,7 @@ from airflow_provider_jobs.core.errors import (
     AmbiguousError,
     BackendError,
     Conflict,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -42,7 +47,9 @@ Asks = Callable[..., BackendError]
 KINDS: list[tuple[int, str, type[BackendError]]] = [
     (400, "InvalidPropertyValue", InvalidRequest),
     (400, "TaskDependenciesNotSpecifiedOnJob", InvalidRequest),
-    (401, "AuthenticationFailed", AccessDenied),
+    (401, "AuthenticationFailed", CredentialsExpired),
+    (401, "InvalidAuthenticationInfo", CredentialsExpired),
+    (401, "", CredentialsExpired),
     (403, "AuthenticationFailed", AccessDenied),
     (403, "InsufficientAccountPermissions", AccessDenied),
     (403, "AccountIsDisabled", AccessDenied),
@@ -121,10 +128,84 @@ def test_a_change_that_was_never_sent_is_not_ambiguous() -> None:
     assert URL in str(error)
 
 
-def test_an_identity_that_gives_no_token_is_denied() -> None:
-    error = to_error(ClientAuthenticationError("no token\nand a trace"), call="get_job", account_url=URL)
-    assert type(error) is AccessDenied
-    assert "trace" not in str(error)
+@pytest.mark.parametrize(
+    ("status", "detail", "kind"),
+    [
+        (401, "The access token has expired.", CredentialsExpired),
+        (403, "Lifetime validation failed. The token is expired.", CredentialsExpired),
+        (401, "The access token has been obtained from wrong audience or resource 'x'.", AccessDenied),
+        (403, "The MAC signature found in the HTTP request 'x' is not the same as any other.", AccessDenied),
+        (403, "The Date header in the request is incorrect.", AccessDenied),
+    ],
+)
+def test_an_expired_token_is_told_from_a_wrong_one_and_from_a_wrong_key(
+    error_of: Asks, status: int, detail: str, kind: type[BackendError]
+) -> None:
+    values = [{"key": "AuthenticationErrorDetail", "value": detail}]
+    assert type(error_of(status, "AuthenticationFailed", values=values)) is kind
+
+
+def _entra(code: int, words: str) -> str:
+    return f"Authentication failed: AADSTS{code}: {words}\nTrace ID: 1"
+
+
+CHAIN = "DefaultAzureCredential failed to retrieve a token from the included credentials.\nAttempted:\n\t"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ClientAuthenticationError("no token\nand a Trace ID"), AccessDenied),
+        (
+            ClientAuthenticationError(_entra(7000222, "The provided client secret keys are expired.")),
+            AccessDenied,
+        ),
+        (ClientAuthenticationError(_entra(7000215, "Invalid client secret provided.")), AccessDenied),
+        (ClientAuthenticationError(_entra(90033, "A transient error has occurred.")), CredentialsExpired),
+        (ClientAuthenticationError(_entra(700024, "Client assertion is not valid.")), CredentialsExpired),
+        (ClientAuthenticationError(f"{CHAIN}EnvironmentCredential: not configured."), AccessDenied),
+        (ClientAuthenticationError(f"{CHAIN}WorkloadIdentity: AADSTS700024: Late."), CredentialsExpired),
+        (ClientAuthenticationError(f"{CHAIN}EnvironmentCredential: Failed to resolve 'x'"), UnavailableError),
+        (CredentialUnavailableError("no managed identity endpoint found."), CredentialsExpired),
+    ],
+)
+@pytest.mark.parametrize("call", ["get_job", "create_job"])
+def test_an_identity_that_gives_no_token_is_denied_where_it_will_not_give_one_later(
+    error: Exception, kind: type[BackendError], call: str
+) -> None:
+    told = to_error(error, call=call, account_url=URL)
+    assert type(told) is kind
+    assert "Trace ID" not in str(told)
+
+
+@pytest.mark.parametrize("lost", [ServiceRequestError("no route"), ServiceResponseTimeoutError("no answer")])
+def test_entra_id_out_of_reach_is_told_although_its_client_calls_it_a_failed_authentication(
+    lost: Exception,
+) -> None:
+    error = ClientAuthenticationError("Authentication failed: something")
+    error.__cause__ = lost
+    assert type(to_error(error, call="create_job", account_url=URL)) is UnavailableError
+
+
+def test_the_default_identity_meets_an_entra_id_that_is_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AZURE_TENANT_ID", "11111111-1111-1111-1111-111111111111")
+    monkeypatch.setenv("AZURE_CLIENT_ID", "c")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "geheim")
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.invalid")
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ENTRA",
+        json.dumps({"conn_type": "azure_batch", "extra": {"account_url": "https://account.invalid"}}),
+    )
+    with pytest.raises(UnavailableError, match="no token"):
+        AzureBatchHook("entra").get_job("j")
+
+
+def test_an_answer_that_cannot_be_read_is_none() -> None:
+    unread = DecodeError("JSON is invalid", response=SimpleNamespace(status_code=200, reason="OK"))  # type: ignore[arg-type]
+    assert type(to_error(unread, call="get_job", account_url=URL)) is UnavailableError
+    assert type(to_error(unread, call="create_job", account_url=URL)) is AmbiguousError
 
 
 def test_the_id_of_the_request_and_signatures_are_left_out(error_of: Asks) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException, ApiValueError
-from urllib3 import HTTPConnectionPool
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     MaxRetryError,
@@ -18,6 +20,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.util import Retry
 
 from airflow_provider_jobs.backends.kubernetes.errors import REASONS, ResourceVersionExpired, to_error
 from airflow_provider_jobs.core.errors import (
@@ -25,6 +28,7 @@ from airflow_provider_jobs.core.errors import (
     AlreadyExists,
     AmbiguousError,
     BackendError,
+    CredentialsExpired,
     InvalidRequest,
     NoCapacity,
     NotFound,
@@ -37,7 +41,7 @@ from airflow_provider_jobs.core.errors import (
 # Every StatusReason of k8s.io/apimachinery/pkg/apis/meta/v1/types.go with the code that comes with it, and
 # what it is to a call that reads and to one that changes something.
 STATUS_REASONS: list[tuple[str, int, type[BackendError], type[BackendError]]] = [
-    ("Unauthorized", 401, AccessDenied, AccessDenied),
+    ("Unauthorized", 401, CredentialsExpired, CredentialsExpired),
     ("Forbidden", 403, AccessDenied, AccessDenied),
     ("NotFound", 404, NotFound, NotFound),
     ("AlreadyExists", 409, AlreadyExists, AlreadyExists),
@@ -86,7 +90,7 @@ class TestReasons:
         ("status", "kind"),
         [
             (400, InvalidRequest),
-            (401, AccessDenied),
+            (401, CredentialsExpired),
             (403, AccessDenied),
             (404, NotFound),
             (408, UnavailableError),
@@ -236,7 +240,33 @@ class TestConnections:
             assert type(to_error(wrapped, call="create_job_json")) is AmbiguousError
             assert type(to_error(wrapped, call="get_job_json")) is UnavailableError
 
-    def test_a_certificate_that_is_not_trusted_stays_so(self) -> None:
-        error = to_error(MaxRetryError(POOL, "/", SSLError("CERTIFICATE_VERIFY_FAILED")), call="get_job")
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate",
+            "[SSL: WRONG_VERSION_NUMBER] wrong version number",
+            "hostname '10.0.0.1' doesn't match 'k8s.example'",
+        ],
+    )
+    def test_a_certificate_that_is_not_trusted_stays_so(self, words: str) -> None:
+        error = to_error(MaxRetryError(POOL, "/", SSLError(words)), call="get_job")
         assert type(error) is PermanentError
         assert "certificate authority" in str(error)
+
+    def test_a_peer_that_goes_away_within_tls_is_trouble(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as peer:
+
+            def hang_up() -> None:
+                connection, _ = peer.accept()
+                with connection:
+                    connection.recv(1024)
+
+            thread = threading.Thread(target=hang_up)
+            thread.start()
+            pool = HTTPSConnectionPool("127.0.0.1", peer.getsockname()[1], retries=Retry(0), timeout=20)
+            with pool, pytest.raises(MaxRetryError) as caught:
+                pool.request("GET", "/")
+            thread.join()
+        assert isinstance(caught.value.reason, SSLError)
+        assert type(to_error(caught.value, call="get_job_json")) is UnavailableError
+        assert type(to_error(caught.value, call="create_job_json")) is AmbiguousError

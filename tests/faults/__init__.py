@@ -1,0 +1,1 @@
+"""What becomes of jobs when processes die and services misbehave: measured in runs, told in one table."""

@@ -13,6 +13,8 @@ from airflow_provider_jobs.engine.pacing import Backoff
 
 CONFIRM_SECONDS = 120.0
 LOOK_SECONDS = 1.0
+# A cancel that was taken and shows nothing is asked for once more: services forget too.
+ASK_AGAIN_SECONDS = 15.0
 
 
 class CancelNotConfirmed(JobsError):
@@ -29,6 +31,8 @@ async def cancel_job(
 ) -> JobReport:
     """Ask for the cancel until it is taken, look until the job has ended or is gone, return the report.
 
+    It is asked for again where the job does not end.
+
     Idempotent: a job that has ended, or is gone, is fine.
 
     :param within_seconds: how long to go on
@@ -37,13 +41,13 @@ async def cancel_job(
     """
     until = loop_time() + within_seconds
     backoff = Backoff(first_seconds=look_seconds, ceiling_seconds=10.0)
-    is_asked = False
+    ask_at = loop_time()
     while True:
         pause = look_seconds
         try:
-            if not is_asked:
+            if loop_time() >= ask_at:
                 await calls.run(lambda backend: backend.cancel(handle, reason))
-                is_asked = True
+                ask_at = loop_time() + ASK_AGAIN_SECONDS
             (report,) = await calls.run(lambda backend: backend.describe([handle]))
             if not report.found or (report.state is not None and report.state.is_terminal):
                 return report

@@ -220,6 +220,15 @@ class TestCancelling:
         assert world.end(handle).state is JobState.CANCELLED
         world.backend.cancel(handle, "again")
 
+    def test_a_cancelled_array_leaves_none_of_its_indexes_running(self, world: World) -> None:
+        handle = world.submit(Work(size=4, lines=1, runs_on=True))
+        world.reports_until(handle, lambda report: bool(report.array and report.array.running == 4))
+        world.backend.cancel(handle, "the test wants it")
+        report = world.end(handle)
+        assert report.state is JobState.CANCELLED
+        assert report.array is not None
+        assert (report.array.running, report.array.succeeded) == (0, 0)
+
     def test_a_job_that_has_ended_stays_as_it_ended(self, world: World) -> None:
         handle = world.submit(Work())
         world.end(handle)

@@ -10,8 +10,9 @@ import pytest
 from airflow_provider_jobs.core.errors import AccessDenied, AmbiguousError, UnavailableError
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine import cancelling
+from airflow_provider_jobs.engine.calls import BackendCalls
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed
-from tests.engine.clockwork import new_fake, submitted
+from tests.engine.clockwork import Inline, new_fake, run, submitted
 
 cancel_job_now = partial(cancelling.cancel_job_now, look_seconds=0.01)
 
@@ -53,3 +54,35 @@ def test_a_cancel_can_be_asked_for_while_a_loop_runs_in_the_same_thread() -> Non
         return cancel_job_now(lambda ref: fake, submitted(fake), "why").state
 
     assert asyncio.run(main()) is JobState.CANCELLED
+
+
+def test_a_cancel_that_shows_nothing_is_asked_for_again() -> None:
+    fake = new_fake()
+
+    async def main() -> JobState | None:
+        handle = submitted(fake)
+
+        def forget_the_first(method: str) -> None:
+            if method == "describe" and len(fake.cancelled) == 1:
+                fake.play(handle, JobState.RUNNING)
+                fake.job(handle).cancelling = False
+
+        fake.before = forget_the_first
+        calls = BackendCalls(handle.ref, lambda ref: fake, executor=Inline())
+        return (await cancelling.cancel_job(calls, handle, "why")).state
+
+    assert run(main()) is JobState.CANCELLED
+    assert len(fake.cancelled) == 2
+
+
+def test_a_cancel_that_is_not_confirmed_in_time_is_told_with_what_a_person_can_type() -> None:
+    fake = new_fake()
+    fake.refuse("cancel", UnavailableError("503"), times=100_000)
+
+    async def main() -> None:
+        handle = submitted(fake)
+        calls = BackendCalls(handle.ref, lambda ref: fake, executor=Inline())
+        await cancelling.cancel_job(calls, handle, "why")
+
+    with pytest.raises(CancelNotConfirmed, match="503.*Stop it by hand: cloud stop p/d-t-"):
+        run(main())

@@ -84,5 +84,5 @@ def test_a_cancel_that_is_not_confirmed_in_time_is_told_with_what_a_person_can_t
         calls = BackendCalls(handle.ref, lambda ref: fake, executor=Inline())
         await cancelling.cancel_job(calls, handle, "why")
 
-    with pytest.raises(CancelNotConfirmed, match="503.*Stop it by hand: cloud stop p/d-t-"):
+    with pytest.raises(CancelNotConfirmed, match=r"503.*Stop it by hand: cloud stop p/d-t-"):
         run(main())

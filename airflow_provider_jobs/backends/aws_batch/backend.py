@@ -62,7 +62,7 @@ class AwsBatchBackend:
         """Submit the job; one of the same key that exists is returned as it is.
 
         The service knows no token and takes any number of jobs of one name, so the job is looked for first.
-        Two callers that submit the same key at the same moment are not kept apart.
+        Two callers that submit the same key at the same moment are not kept apart here, but by the engine.
 
         :raises AmbiguousError: sent, and the answer never came
         :raises InvalidArgument: the spec holds what the service would refuse

@@ -17,19 +17,24 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import RawConfigParser
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from airflow_provider_jobs.demo.rest import AirflowApiError, AirflowRest, wait_until
-from airflow_provider_jobs.demo.sessions import Leash, end_sessions, start_session
+from airflow_provider_jobs.demo.sessions import Leash, end_sessions, kill_session, start_session
 
 LOOPBACK = "127.0.0.1"
 USER = "admin"
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
 _FOREIGN_PREFIXES = ("AIRFLOW_", "_AIRFLOW_")
 _LOG_LINES_IN_AN_ERROR = 15
+_WORKER_TITLE = "airflow worker -- LocalExecutor: "
 _GRACE_SECONDS = 6.0
+_RESTART_GRACE_SECONDS = 30.0
 
 
 class AirflowDidNotStart(Exception):
@@ -41,6 +46,20 @@ def loopback_host() -> str:
     return LOOPBACK
 
 
+@dataclass(frozen=True)
+class RunningTask:
+    """The two processes of a task that runs.
+
+    :param task_instance_id: as the REST API shows it, a new one for each try
+    :param worker: runs the task's process below it, sends its heartbeats and tells its end
+    :param runner: executes the operator
+    """
+
+    task_instance_id: str
+    worker: int
+    runner: int
+
+
 class LocalAirflow:
     """One Airflow, from an empty directory to a logged-in client; a context manager.
 
@@ -49,6 +68,7 @@ class LocalAirflow:
     :param logs: directory for ``components/<name>.log`` and for the logs of tasks, below ``tasks/``
     :param leash: ends the components when this process dies
     :param sql_alchemy_conn: the metadata database; SQLite below ``home`` when not given
+    :param settings: options by section of ``airflow.cfg``, beside those that are set here and above them
 
     Entering starts the migration and returns at once; :meth:`start` starts the components.
     """
@@ -61,6 +81,7 @@ class LocalAirflow:
         logs: Path,
         leash: Leash,
         sql_alchemy_conn: str | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.home = home.absolute()
         self.logs = logs.absolute()
@@ -69,7 +90,9 @@ class LocalAirflow:
         self._dags_folder = dags_folder.absolute()
         self._leash = leash
         self._sql_alchemy_conn = sql_alchemy_conn or f"sqlite:///{self.home}/airflow.db"
+        self._more_settings = settings or {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._component_environment: dict[str, str] = {}
         self._sockets = contextlib.ExitStack()
         # Bound and never listening: the port that Airflow believes to serve logs refuses every connection,
         # and no other program can take it. Logs are read from the directory that all components share.
@@ -96,16 +119,10 @@ class LocalAirflow:
         :param connections: by connection id, in the words of Airflow's JSON form of a connection
         :raises AirflowDidNotStart: with the end of the log of the component that failed
         """
-        environment = self._environment(connections)
+        self._component_environment = self._environment(connections)
         self._finish_migration(timeout_seconds)
-        commands = {
-            "api-server": ["--host", LOOPBACK, "--port", str(self._api_port), "--workers", "1"],
-            "scheduler": ["--skip-serve-logs"],
-            "triggerer": ["--skip-serve-logs"],
-            "dag-processor": [],
-        }
-        for name, arguments in commands.items():
-            self._launch(name, [name, *arguments], environment=environment)
+        for name in self._arguments():
+            self.start_component(name)
         try:
             wait_until(
                 self._is_healthy,
@@ -125,6 +142,32 @@ class LocalAirflow:
         self._processes.clear()
         self._sockets.close()
 
+    def start_component(self, name: str, *, as_name: str | None = None) -> None:
+        """Start one component again, or one more of its kind, with the environment of the first.
+
+        :param name: ``api-server``, ``scheduler``, ``triggerer`` or ``dag-processor``
+        :param as_name: what a second one of its kind is called here and in the names of log files
+        """
+        arguments = [name, *self._arguments()[name]]
+        self._launch(as_name or name, arguments, environment=self._component_environment)
+
+    def kill_component(self, name: str) -> None:
+        """Send KILL to a component and all that it started, as a machine that fails ends them."""
+        process = self._processes.pop(name)
+        kill_session(process.pid)
+        process.wait()
+
+    def stop_component(self, name: str) -> None:
+        """Send TERM to a component, as a deployment restarts it, and wait until all of it has ended."""
+        process = self._processes.pop(name)
+        end_sessions([process.pid], grace_seconds=_RESTART_GRACE_SECONDS)
+        process.wait()
+
+    def running_tasks(self) -> list[RunningTask]:
+        """The processes of the tasks that LocalExecutor runs now."""
+        scheduler = self._processes.get("scheduler")
+        return [] if scheduler is None else list(_running_tasks(scheduler.pid))
+
     @property
     def component_pids(self) -> dict[str, int]:
         """Process id by component name; each leads a session of its own."""
@@ -133,6 +176,14 @@ class LocalAirflow:
     def task_log_file(self, dag_id: str, run_id: str, task_id: str) -> Path:
         """Directory in which Airflow keeps the logs of all tries of a task."""
         return self.task_logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+
+    def _arguments(self) -> dict[str, list[str]]:
+        return {
+            "api-server": ["--host", LOOPBACK, "--port", str(self._api_port), "--workers", "1"],
+            "scheduler": ["--skip-serve-logs"],
+            "triggerer": ["--skip-serve-logs"],
+            "dag-processor": [],
+        }
 
     def _launch(self, name: str, arguments: Sequence[str], *, environment: Mapping[str, str]) -> None:
         process = start_session(
@@ -182,6 +233,7 @@ class LocalAirflow:
     def _write_settings(self) -> None:
         settings = RawConfigParser()
         settings.read_dict(self._settings())
+        settings.read_dict(self._more_settings)
         path = self.home / "airflow.cfg"
         path.touch(mode=0o600)
         with path.open("w") as file:
@@ -219,6 +271,17 @@ class LocalAirflow:
         bound = self._sockets.enter_context(socket.socket())
         bound.bind((LOOPBACK, 0))
         return bound
+
+
+def _running_tasks(scheduler: int) -> Iterator[RunningTask]:
+    """LocalExecutor's workers are children of the scheduler, titled with the id of their task instance."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for worker in psutil.Process(scheduler).children():
+            with contextlib.suppress(psutil.Error):
+                before, found, title = " ".join(worker.cmdline()).partition(_WORKER_TITLE)
+                if found and not before:
+                    for runner in worker.children():
+                        yield RunningTask(title.strip(), worker=worker.pid, runner=runner.pid)
 
 
 def connection_variables(connections: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:

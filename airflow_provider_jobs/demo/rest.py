@@ -17,6 +17,7 @@ Found = TypeVar("Found")
 
 FINISHED_RUN_STATES = frozenset({"success", "failed"})
 _LOOK_AGAIN_SECONDS = 0.3
+_PAGE = 100
 
 
 class AirflowApiError(Exception):
@@ -92,20 +93,36 @@ class AirflowRest:
         """``queued``, ``running``, ``success`` or ``failed``."""
         return str(self._get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
+    def has_run(self, dag_id: str, run_id: str) -> bool:
+        """Whether the run is there; it is not once it, or its DAG, was deleted."""
+        answer = self._read(f"/dags/{dag_id}/dagRuns/{run_id}", {})
+        return answer.status_code == httpx.codes.OK
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The task instances of a run as the API shows them, one per map index."""
-        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
-        return list(found)
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        found: list[dict[str, Any]] = []
+        while True:
+            page = _checked(self._read(path, {"limit": _PAGE, "offset": len(found)}))
+            found += page["task_instances"]
+            if not page["task_instances"] or len(found) >= page["total_entries"]:
+                return found
 
-    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
-        """State of an unmapped task; ``None`` while the scheduler has not looked at it."""
-        found = self._get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}")["state"]
+    def task_state(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> str | None:
+        """State of a task; ``None`` while the scheduler has not looked at it, or has not mapped it."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/{map_index}"
+        answer = self._read(path, {})
+        if map_index >= 0 and answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        found = _checked(answer)["state"]
         return None if found is None else str(found)
 
-    def xcom(self, dag_id: str, run_id: str, task_id: str, *, key: str = "return_value") -> Any:
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, *, key: str = "return_value", map_index: int = -1
+    ) -> Any:
         """The decoded value; ``None`` where the task pushed nothing under this key."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
-        answer = self._read(path, {"deserialize": "true"})
+        answer = self._read(path, {"deserialize": "true", "map_index": map_index})
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         return _checked(answer)["value"]
@@ -145,6 +162,22 @@ class AirflowRest:
         """Set a task's state by hand, as a user does in the UI: ``success`` or ``failed``."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
         _checked(self._client.patch(path, json={"new_state": state}))
+
+    def mark_run(self, dag_id: str, run_id: str, *, state: str) -> None:
+        """Set the state of a run, and of the tasks that it still waits for, by hand."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
+        _checked(self._client.patch(path, json={"state": state}))
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Remove a run and its task instances from the database; Airflow refuses while it is running."""
+        _checked(self._client.delete(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def delete_dag(self, dag_id: str) -> None:
+        """Remove all that the database knows of a DAG; its file brings it back when it is parsed again.
+
+        Airflow refuses while a task of it is in the state running.
+        """
+        _checked(self._client.delete(f"/api/v2/dags/{dag_id}"))
 
     def wait_for_dag(self, dag_id: str, *, timeout_seconds: float = 60.0) -> None:
         """Wait until the DAG can be run; raises with the stack trace when its file cannot be read."""
@@ -202,7 +235,7 @@ def _checked(answer: httpx.Response) -> Any:
         raise AirflowApiError(
             f"{request.method} {request.url.path} answered {answer.status_code}: {answer.text[:2000]}"
         )
-    return answer.json()
+    return answer.json() if answer.content else None
 
 
 def _lines_of(record: Json) -> Iterator[str]:

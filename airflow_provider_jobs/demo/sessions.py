@@ -44,13 +44,20 @@ def end_sessions(leaders: Iterable[int], *, grace_seconds: float) -> None:
     while open_sessions and time.monotonic() < deadline:
         time.sleep(_LOOK_AGAIN_SECONDS)
         open_sessions = [leader for leader in open_sessions if session_members(leader)]
-    while open_sessions:
-        for leader in open_sessions:
-            for pid in session_members(leader):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+    for leader in open_sessions:
+        kill_session(leader)
+
+
+def kill_session(leader: int) -> None:
+    """Send KILL to every process of the session, also to those that are started meanwhile.
+
+    A session is empty when this returns; the leader is not reaped.
+    """
+    while members := session_members(leader):
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         time.sleep(_LOOK_AGAIN_SECONDS)
-        open_sessions = [leader for leader in open_sessions if session_members(leader)]
 
 
 def end_process(pid: int, *, started: float, grace_seconds: float) -> None:

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.registry import open_backend
+from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
 from airflow_provider_jobs.engine.submission import Submission
 from airflow_provider_jobs.engine.targets import Target, Terms, submit_to_first
@@ -53,6 +53,7 @@ def submit(
     claim: Claim,
     terms: Terms,
     may_fail_at_once: bool,
+    open_backend: OpenBackend,
 ) -> Submission:
     """Return the job at the first target that takes it.
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple, NoReturn
 from pendulum import DateTime
 
 from airflow_provider_jobs.core.arguments import build_model
+from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import JobsError, SubmissionStopped
 from airflow_provider_jobs.core.failures import Failure
-from airflow_provider_jobs.core.models import JobHandle, JobOutcome
+from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
 from airflow_provider_jobs.engine.claims import Claim
@@ -84,7 +85,9 @@ class JobTask(JobArguments):
 
     # The job that this process has submitted, or ends a task for.
     job_handle: JobHandle | None = None
+    _backend: Backend | None = None
     _is_killed = False
+    _looks_before_it_leaves = False
 
     def settle_start(self, fields: Sequence[str]) -> None:
         """Let the task begin in the triggerer, where that is wanted and possible.
@@ -165,17 +168,21 @@ class JobTask(JobArguments):
     def _run(self, context: Any, targets: Sequence[Target], leg: _Leg) -> Any:
         """Submit to the first target that takes the job, and wait for it there."""
         log = TaskLog()
-        submission = self._submit(context, targets, leg, log)
-        handle = submission.handle
-        _tell(submission, log)
+        self._looks_before_it_leaves = True
+        try:
+            submission = self._submit(context, targets, leg, log)
+            _tell(submission, log)
+            # A worker learns late that its task has ended, and a deferral that is refused calls nobody.
+            is_over = self.deferrable and has_ended(context["ti"])
+        finally:
+            self._looks_before_it_leaves = False
+        if self._is_killed or is_over:
+            self._give_up(submission.handle)
         plan = self.plan_for(submission, since=utc_now(), deadline=leg.deadline, deferred_at=utc_now())
         if not self.deferrable:
             return self._after(asyncio.run(wait_for_job(plan, PollGroups(), log)), context, leg)
         reason = needs_worker(self)
         self.log.debug("Success ends %s", f"on a worker: {reason}" if reason else "in the triggerer")
-        # A worker learns seconds late that its task has ended, and a deferral that is refused calls nobody.
-        if self._is_killed or has_ended(context["ti"]):
-            self._give_up(handle)
         self.defer(
             trigger=JobTrigger(
                 plan=plan.to_json(),
@@ -195,10 +202,9 @@ class JobTask(JobArguments):
             claim=self._claim(context["ti"], leg),
             terms=self._terms(log, lambda: self._is_killed),
             may_fail_at_once=self._may_fail_at_once,
+            open_backend=self._open,
         )
         self.job_handle = submission.handle
-        if self._is_killed:
-            self._give_up(submission.handle)
         return submission
 
     def _claim(self, ti: Any, leg: _Leg) -> Claim:
@@ -279,11 +285,18 @@ class JobTask(JobArguments):
     def on_kill(self) -> None:
         """Cancel the job that this worker has submitted.
 
-        A submission that is under way stops before it sends, or cancels what it has sent.
+        A submission that is under way stops before it sends, and what it has sent is cancelled right after.
+        Airflow calls this in the middle of whatever the worker does, which may be a call to the supervisor
+        that holds up every other. So nothing of the supervisor is needed: the backend that has submitted is
+        there already.
         """
         self._is_killed = True
-        if self.job_handle is not None:
+        if self.job_handle is not None and not self._looks_before_it_leaves:
             self._cancel(self.job_handle)
+
+    def _open(self, ref: BackendRef) -> Backend:
+        self._backend = open_backend(ref)
+        return self._backend
 
     def _give_up(self, handle: JobHandle) -> NoReturn:
         """End a task that was killed while its job was submitted, with the job."""
@@ -296,7 +309,12 @@ class JobTask(JobArguments):
             return
         self.log.info("The task was killed; cancelling job %s", handle.native_id)
         try:
-            cancel_job_now(open_backend, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
+            cancel_job_now(
+                lambda ref: self._backend or open_backend(ref),
+                handle,
+                "killed in Airflow",
+                within_seconds=ON_KILL_SECONDS,
+            )
         except CancelNotConfirmed as error:
             self.log.warning("%s", error)
 

@@ -28,8 +28,31 @@ SAFE_AFTER_DEFERRAL_SECONDS = 8.0
 ON_KILL_SECONDS = 25.0
 
 
+_held: set[asyncio.Task[None]] = set()
+
+
 class FollowingTrigger(BaseTrigger):
     """Follows one job. It holds no logic of waiting, which is the engine's."""
+
+    async def on_kill(self) -> None:
+        """Cancel the job, since the task was marked, cleared or deleted.
+
+        The work goes on by itself: Airflow cancels a trigger again with every heartbeat, about once a second,
+        and a cancel takes longer than that where the service or Airflow is slow.
+        """
+        task = asyncio.create_task(self.cancel_its_job())
+        _held.add(task)
+        task.add_done_callback(_held.discard)
+        while not task.done():
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.cancelled():
+                    raise
+
+    async def cancel_its_job(self) -> None:
+        """Cancel the job of the killed task, whatever of it there is by now."""
+        raise NotImplementedError
 
     async def follow(
         self, plan: WaitPlan, *, ends_success: bool, pushes_xcom: bool, **told: Any

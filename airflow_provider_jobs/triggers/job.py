@@ -44,8 +44,8 @@ class JobTrigger(FollowingTrigger):
         ):
             yield event
 
-    async def on_kill(self) -> None:
-        """Cancel the job, since the task was marked, cleared or deleted."""
+    async def cancel_its_job(self) -> None:
+        """Cancel the job, unless another triggerer follows it."""
         plan = WaitPlan.from_json(self.plan)
         if await self.has_moved():
             TaskLog().note(f"Another triggerer follows job {plan.handle.native_id} from here on")

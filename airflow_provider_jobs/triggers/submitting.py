@@ -93,8 +93,8 @@ class SubmitTrigger(FollowingTrigger):
         ):
             yield event
 
-    async def on_kill(self) -> None:
-        """Cancel the job, since the task was marked, cleared or deleted; also one that is just submitted."""
+    async def cancel_its_job(self) -> None:
+        """Cancel the job, also one that is just submitted, unless another triggerer follows it."""
         self._is_killed = True
         if await self.has_moved():
             return

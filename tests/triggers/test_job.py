@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_jobs.core.errors import UnavailableError
 from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine import group
@@ -127,6 +128,22 @@ def test_a_killed_task_cancels_its_job_and_waits_until_it_has_ended() -> None:
 
     run(main())
     assert [reason for _, reason in fake.cancelled] == ["killed in Airflow"]
+    assert [job.state for job in fake.jobs.values()] == [JobState.CANCELLED]
+
+
+def test_airflow_may_cancel_a_trigger_again_and_again_while_its_job_is_cancelled() -> None:
+    fake = new_fake()
+    fake.refuse("cancel", UnavailableError("503"), times=3)
+
+    async def main() -> None:
+        async with triggerer(fake):
+            killing = asyncio.ensure_future(trigger_for(fake).on_kill())
+            for _ in range(4):
+                await asyncio.sleep(0.3)
+                killing.cancel("user-action")
+            await asyncio.sleep(60)
+
+    run(main())
     assert [job.state for job in fake.jobs.values()] == [JobState.CANCELLED]
 
 

@@ -23,7 +23,7 @@ class Stamp(NamedTuple):
 
     :param fingerprint: of the spec
     :param generation: changes when a user clears the task, and only then
-    :param owner: differs from try to try
+    :param owner: differs from submission to submission
     """
 
     fingerprint: str
@@ -69,14 +69,19 @@ class Claim:
 
     @property
     def owner(self) -> str:
-        """A few characters that follow from ``try_id``."""
-        return hashlib.sha256(self.try_id.encode()).hexdigest()[:_OWNER_LENGTH]
+        """A few characters that no other submission of the task instance has."""
+        text = f"{self.try_id} {self.resubmission}"
+        return hashlib.sha256(text.encode()).hexdigest()[:_OWNER_LENGTH]
 
     @property
-    def own_key(self) -> JobKey:
-        """The key of this submission where there is no record: each try has attempts of its own."""
-        first = (self.try_number - 1) * self.jobs_per_try + 1
-        return self.key.model_copy(update={"attempt": first + self.resubmission})
+    def is_first(self) -> bool:
+        """Whether nothing can have been submitted for the task instance before."""
+        return self.try_number == 1 and self.resubmission == 0
+
+    @property
+    def earlier_attempts(self) -> int:
+        """How many jobs the tries before can have submitted."""
+        return (self.try_number - 1) * self.jobs_per_try
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,16 @@ class Known:
     takes_success: bool = True
 
 
+def is_of(found: Found, claim: Claim) -> bool:
+    """Return whether a job was submitted by this very claim."""
+    stamp = Stamp.read(found.handle.stamp)
+    return stamp is not None and stamp.owner == claim.owner
+
+
 def why_not(found: Found, claim: Claim, spec: JobSpec, known: Known) -> str | None:
     """Return why a job that was found is not this claim's, or ``None`` where it is."""
     stamp = Stamp.read(found.handle.stamp)
-    is_own = stamp is not None and stamp.owner == claim.owner
+    is_own = is_of(found, claim)
     if stamp is None or not (is_own or known.is_of_this_run):
         return "it was left behind by a deleted DAG run of the same name"
     if stamp.generation != claim.generation:

@@ -7,7 +7,7 @@ which the next one goes on instead of submitting another. Blocking; runs in a wo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airflow_provider_jobs.core.backend import Backend
@@ -21,7 +21,7 @@ from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.engine.calls import T, repeat
-from airflow_provider_jobs.engine.claims import Claim, Found, Known, Stamp, why_not
+from airflow_provider_jobs.engine.claims import Claim, Found, Known, Stamp, is_of, why_not
 from airflow_provider_jobs.engine.leftover import Leftover, Outputs, read_leftover
 from airflow_provider_jobs.engine.records import RecordStore, SubmissionRecord
 
@@ -66,8 +66,8 @@ class Submitter:
     """Submits one spec for one claim, once.
 
     :param reopen: makes the backend anew, since it reads its connection once
-    :param store: ``None`` where nothing outlives the try; each try then has attempts of its own, and
-        of earlier tries only jobs that still run are adopted
+    :param store: ``None`` where nothing outlives the try; what the jobs say of themselves then decides alone,
+        and of earlier tries only jobs that still run are adopted
     :param parts: whether a retry of an array submits only what has not succeeded
     :param withdraws: whether a job is cancelled whose submission a time limit breaks off
     :param is_stopped: whether the task was killed, so that nothing may be sent any more
@@ -119,13 +119,12 @@ class Submitter:
 
         For where there is no record. What runs and is not this claim's is cancelled.
         """
-        return self._from_earlier_tries(spec, claim)[0]
+        return self._judge(self._seen(claim), spec, claim)[0]
 
     def find_own(self, claim: Claim) -> JobHandle | None:
-        """Return the job that this very try has submitted without a record, or ``None``."""
-        handle = self._find(claim.own_key, is_expected=False)
-        stamp = Stamp.read(handle.stamp) if handle else None
-        return handle if stamp and stamp.owner == claim.owner else None
+        """Return the job that this very claim has submitted without a record, or ``None``."""
+        own = [found.handle for found in self._seen(claim).values() if is_of(found, claim)]
+        return own[-1] if own else None
 
     # With a record
 
@@ -195,37 +194,51 @@ class Submitter:
     # Without a record
 
     def _without_record(self, spec: JobSpec, claim: Claim) -> Submission:
-        running, ended = self._from_earlier_tries(spec, claim)
-        if running:
-            return running
-        key = claim.own_key
-        # A triggerer that starts again runs the same try once more.
-        while found := self._look(key):
-            if self._is_ours(found, spec, claim, Known(is_of_this_run=claim.try_number > 1)):
-                return self._submission(found.handle, key, spec, None, adopted=True)
-            key = key.next_attempt()
+        seen = self._seen(claim)
+        taken, ended = self._judge(seen, spec, claim)
+        if taken:
+            return taken
+        # Not after a number that is free: under that one a submission may have been broken off half way.
+        key = claim.key.model_copy(update={"attempt": max(seen, default=0) + 1})
         leftover = self._read_leftover(spec, ended)
         handle = self._submit_part(spec, key, claim, leftover)
         return self._submission(handle, key, spec, leftover, adopted=False)
 
-    def _from_earlier_tries(self, spec: JobSpec, claim: Claim) -> tuple[Submission | None, list[Found]]:
+    def _seen(self, claim: Claim) -> dict[int, Found]:
+        """Return the jobs of the task instance by attempt."""
+        seen: dict[int, Found] = {}
+        attempt = 1
+        while (found := self._look_at(claim, attempt)) or attempt <= claim.earlier_attempts:
+            if found:
+                seen[attempt] = found
+            attempt += 1
+        # Somebody may have sent one just before dying.
+        free = max(seen, default=0) + 1
+        if not claim.is_first and (found := self._look_at(claim, free, is_expected=True)):
+            seen[free] = found
+        return seen
+
+    def _look_at(self, claim: Claim, attempt: int, *, is_expected: bool = False) -> Found | None:
+        return self._look(claim.key.model_copy(update={"attempt": attempt}), is_expected=is_expected)
+
+    def _judge(
+        self, seen: Mapping[int, Found], spec: JobSpec, claim: Claim
+    ) -> tuple[Submission | None, list[Found]]:
         """Return the job that is taken over, and those that have ended for good, the newest first."""
+        known = Known(is_of_this_run=not claim.is_first, takes_success=False)
         ended: list[Found] = []
-        running: tuple[Found, JobKey] | None = None
-        newest = claim.own_key.attempt - 1
-        for attempt in range(newest, 0, -1):
-            key = claim.key.model_copy(update={"attempt": attempt})
-            found = self._look(key, is_expected=attempt == newest)
-            if found is None:
-                continue
-            known = Known(is_of_this_run=True, takes_success=False)
-            if found.is_active and self._is_ours(found, spec, claim, known):
-                running = running or (found, key)
-            elif _counts(found, spec, claim):
+        taken: int | None = None
+        for attempt in sorted(seen, reverse=True):
+            found = seen[attempt]
+            if taken is None and (found.is_active or is_of(found, claim)):
+                taken = attempt if self._is_ours(found, spec, claim, known) else None
+            elif found.is_active:
+                self._cancel(found.handle, "a newer job of the task is followed")
+            elif known.is_of_this_run and _counts(found, spec, claim):
                 ended.append(found)
-        if running is None:
+        if taken is None:
             return None, ended
-        handle, key = running[0].handle, running[1]
+        handle, key = seen[taken].handle, claim.key.model_copy(update={"attempt": taken})
         leftover = self._read_leftover(spec, ended) if handle.indexes is not None else None
         return self._submission(handle, key, spec, leftover, adopted=True), ended
 

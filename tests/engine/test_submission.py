@@ -235,6 +235,19 @@ class TestCrashes:
         assert second.handle.name != first.handle.name
         assert (second.attempt, second.adopted) == (2, False)
 
+    def test_a_submission_that_was_broken_off_half_way_is_completed_under_its_own_name(
+        self, store: Store | None
+    ) -> None:
+        fake = FakeBackend()
+        asked: list[int] = []
+        submit_whole = fake.submit
+        fake.submit = lambda spec, key: asked.append(key.attempt) or submit_whole(spec, key)  # type: ignore[method-assign,func-returns-value]
+        fake.refuse("submit", InvalidRequest("the process died here"))
+        with pytest.raises(InvalidRequest):
+            submit(fake, store)
+        submit(fake, store, RETRY)
+        assert asked == [1, 1]
+
     def test_a_third_try_takes_over_the_job_of_the_first(self, store: Store | None) -> None:
         fake = FakeBackend()
         first = submit(fake, store)

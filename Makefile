@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 KEEP ?=
+EVERY ?=
 
 WHAT := --constraint constraints.txt --editable '.[dev]'
 QUIETLY := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test faults lint clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
@@ -18,6 +19,9 @@ demo: $(INSTALLED)  ## Run the example DAGs on a real Airflow and the local clou
 
 test: $(INSTALLED)  ## Run all tests, unit, contract and end to end
 	$(VENV)/bin/python -m pytest
+
+faults: $(INSTALLED)  ## Kill what submits and waits, lose answers, and count the jobs; EVERY=1 kills at all points
+	@$(VENV)/bin/python -m tests.faults $(if $(EVERY),--every $(EVERY))
 
 lint: $(INSTALLED)  ## Check style, types and imports
 	$(VENV)/bin/ruff check .

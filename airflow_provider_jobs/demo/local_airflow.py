@@ -163,6 +163,13 @@ class LocalAirflow:
         end_sessions([process.pid], grace_seconds=_RESTART_GRACE_SECONDS)
         process.wait()
 
+    def start_what_has_ended(self) -> None:
+        """Start components again that have ended by themselves, as a deployment's supervisor does."""
+        for name, process in list(self._processes.items()):
+            if name in self._arguments() and process.poll() is not None:
+                end_sessions([process.pid], grace_seconds=_GRACE_SECONDS)
+                self.start_component(name)
+
     def running_tasks(self) -> list[RunningTask]:
         """The processes of the tasks that LocalExecutor runs now."""
         scheduler = self._processes.get("scheduler")

@@ -33,6 +33,16 @@ def cloud() -> Iterator[LocalCloud]:
         yield cloud
 
 
+# So that a second triggerer takes over within seconds what a dead or deaf one has left.
+SETTINGS = {
+    "triggerer": {
+        "job_heartbeat_sec": 1,
+        "triggerer_health_check_threshold": 6,
+        "runner_health_check_threshold": 6,
+    }
+}
+
+
 @pytest.fixture(scope="session")
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, dags_folder: Path, cloud: LocalCloud
@@ -41,7 +51,9 @@ def airflow(
     directory = tmp_path_factory.mktemp("airflow")
     with (
         Leash() as leash,
-        LocalAirflow(directory / "home", dags_folder, logs=directory / "logs", leash=leash) as airflow,
+        LocalAirflow(
+            directory / "home", dags_folder, logs=directory / "logs", leash=leash, settings=SETTINGS
+        ) as airflow,
     ):
         airflow.start(cloud.connections)
         yield airflow

@@ -95,22 +95,6 @@ def test_a_job_that_reports_nothing_returns_nothing(rest: AirflowRest, seen: See
     assert rest.xcom(DAG, seen.run_id, TASK, key="job")["state"] == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("state", ["failed", "success"])
-def test_the_job_is_cancelled_when_a_user_marks_the_deferred_task(
-    rest: AirflowRest, cloud: LocalCloud, gate: Path, state: str
-) -> None:
-    before = {job["uid"] for job in cloud.admin.jobs()}
-    run_id = start_and_wait_for_logs(rest, gate)
-    [uid] = {job["uid"] for job in cloud.admin.jobs()} - before
-    rest.mark(DAG, run_id, TASK, state=state)
-    wait_until(
-        lambda: cloud.admin.job(uid)["state"] == "cancelled",
-        describe=lambda: f"job is {cloud.admin.job(uid)['state']}",
-        timeout_seconds=60,
-    )
-    assert rest.task_state(DAG, run_id, TASK) == state
-
-
 def test_a_cleared_success_runs_a_new_job(rest: AirflowRest, cloud: LocalCloud, gate: Path) -> None:
     gate.touch()
     rest.wait_for_dag(DAG)

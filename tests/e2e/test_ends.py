@@ -50,6 +50,7 @@ ENDED_BY_HAND = (
 CANCELLED = ("cancelled", "failed")  # AWS Batch calls a job failed whose indexes were terminated
 SUBMITS = "e2e_ends_submits"
 CANCELLED_WITHIN_SECONDS = 30.0
+ENDED_WITHIN_SECONDS = 60.0
 SUBMIT_TAKES_SECONDS = 3.0
 CANCEL_TAKES_SECONDS = 2.5  # longer than the second after which Airflow disturbs a trigger's on_kill
 
@@ -162,18 +163,22 @@ def _end_worker(airflow: LocalAirflow, task: TaskOfRun) -> None:
     os.kill(running.worker, signal.SIGTERM)
 
 
-def _wait_for_cancels(airflow: LocalAirflow, cloud: LocalCloud, tasks: dict[str, TaskOfRun]) -> None:
+def _wait_for_cancels(rest: AirflowRest, cloud: LocalCloud, tasks: dict[str, TaskOfRun]) -> None:
+    """Wait until the jobs are cancelled, and then until each task has ended, for which some need a worker."""
+
+    def is_cancelled(name: str) -> bool:
+        return (tasks[name].job(cloud) or {}).get("state") in CANCELLED
+
     def has_ended(name: str) -> bool:
-        job = tasks[name].job(cloud) or {}
-        return job.get("state") in CANCELLED and _state(airflow.rest, tasks[name]) == ENDS[name]
+        return _state(rest, tasks[name]) == ENDS[name]
 
-    def all_have_ended() -> bool:
-        # On SQLite, which locks no rows, the scheduler crashes when a run is deleted that it looks at.
-        airflow.start_what_has_ended()
-        return all(has_ended(name) for name in ENDS)
-
-    with contextlib.suppress(AirflowApiError):  # each test says it of its own job
-        wait_until(all_have_ended, describe=lambda: "", timeout_seconds=CANCELLED_WITHIN_SECONDS)
+    for met, within_seconds in ((is_cancelled, CANCELLED_WITHIN_SECONDS), (has_ended, ENDED_WITHIN_SECONDS)):
+        with contextlib.suppress(AirflowApiError):  # each test says it of its own task
+            wait_until(
+                lambda met=met: all(met(name) for name in ENDS),
+                describe=lambda: "",
+                timeout_seconds=within_seconds,
+            )
 
 
 def _state(rest: AirflowRest, task: TaskOfRun) -> str | None:

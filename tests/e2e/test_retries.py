@@ -111,4 +111,4 @@ def test_a_machine_that_is_taken_away_costs_no_try(seen: dict[str, Seen]) -> Non
 def test_a_retry_policy_counts_by_cause_and_sets_the_delay(seen: dict[str, Seen]) -> None:
     task = seen[f"{POLICY}.run"]
     assert (task.state, task.tries) == ("failed", 2)
-    assert "USER_CODE: failure 2, with 1 retries allowed" in task.reasons
+    assert "USER_CODE: failure 2, and 1 retries are allowed" in task.reasons

@@ -31,6 +31,8 @@ def run(subject: Subject, order: Order, *, told: IO[bytes], log: IO[bytes]) -> N
     :param told: takes what there is to tell, the place of the act first
     :param log: takes all that is printed
     """
+    # In a process group of its own the kernel ends it when its parent dies, even where it has stopped itself.
+    os.setpgid(0, 0)
     signal.alarm(PATIENCE_SECONDS)
     for stream in (1, 2):
         os.dup2(log.fileno(), stream)

@@ -24,7 +24,8 @@ def killed(
     """
     tally = bench.tally(fault)
     is_held = not (succeeds or bench.subject.ends_before_a_retry)
-    points = {*bench.points(record=record, sparser=sparser), *_around_the_submission(bench, record=record)}
+    near = _around_the_submission(bench, record=record, sparser=sparser)
+    points = {*near, *bench.points(record=record, sparser=sparser)}
     orders = (bench.first_try(record=record, is_held=is_held, point=point) for point in sorted(points))
     bench.stage.play(_kill(bench, tally, order, then=then, is_held=is_held) for order in orders)
     return tally
@@ -78,10 +79,10 @@ def _kill(bench: Bench, tally: Tally, order: Order, *, then: Successor, is_held:
     bench.witness.forget(order.run)
 
 
-def _around_the_submission(bench: Bench, *, record: bool) -> Sequence[int]:
+def _around_the_submission(bench: Bench, *, record: bool, sparser: int) -> Sequence[int]:
     """Return points where it matters most: from shortly before the job is there to some time after."""
     first = bench.submission_point(record=record)
-    return range(max(1, first - _BEFORE), first + _AFTER, min(bench.every, _FARTHEST))
+    return range(max(1, first - _BEFORE), first + _AFTER, min(bench.every, _FARTHEST) * sparser)
 
 
 def _after_the_submission(bench: Bench) -> list[int]:

@@ -239,11 +239,14 @@ def _proxy(upstream: str, join: Callable[[Side, Side], Awaitable[None]]) -> Iter
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"127.0.0.1:{listening.getsockname()[1]}"
-    with _serving(
-        lambda: loop.run_until_complete(serve(listening, stop)), lambda: loop.call_soon_threadsafe(stop.set)
-    ):
-        yield address
-    loop.close()
+    try:
+        with _serving(
+            lambda: loop.run_until_complete(serve(listening, stop)),
+            lambda: loop.call_soon_threadsafe(stop.set),
+        ):
+            yield address
+    finally:
+        loop.close()
 
 
 @contextmanager

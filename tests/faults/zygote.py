@@ -149,6 +149,7 @@ def _import_what_all_need() -> None:
 
 def _be_session(connection: socket.socket) -> None:
     """Be the process of one session: the first line names the subject. Does not return."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         name = b""
         while not name.endswith(b"\n"):

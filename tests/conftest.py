@@ -17,6 +17,8 @@ import psutil
 import psycopg
 import pytest
 
+from tests.postgres import temporary_database
+
 REPOSITORY = Path(__file__).parents[1]
 
 _AIRFLOW_HOME = "airflow-home"
@@ -73,37 +75,12 @@ def _temporary_files() -> list[str]:
     return [str(entry) for entry in entries if not entry.name.startswith(("pytest-of-", _AIRFLOW_HOME))]
 
 
-def _postgres_server() -> dict[str, str]:
-    return {
-        "host": os.environ.get("PGHOST", "127.0.0.1"),
-        "port": os.environ.get("PGPORT", "5432"),
-        "user": os.environ.get("PGUSER", "postgres"),
-        "password": os.environ.get("PGPASSWORD", ""),
-    }
-
-
 @pytest.fixture
 def postgres_url() -> Iterator[str]:
-    """SQLAlchemy's URL of an empty PostgreSQL database, which is dropped afterwards.
-
-    The server is at 127.0.0.1:5432 with user postgres, unless the variables PGHOST, PGPORT, PGUSER and
-    PGPASSWORD say otherwise.
-    """
-    server = _postgres_server()
-    try:
-        connection = psycopg.connect(
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=5,
-            **server,  # type: ignore[arg-type]
-        )
-    except psycopg.OperationalError as error:
-        service_is_absent(f"no PostgreSQL at {server['host']}:{server['port']}: {error}")
-    name = f"airflow_jobs_tests_{uuid.uuid4().hex[:12]}"
-    with connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    """SQLAlchemy's URL of an empty PostgreSQL database, which is dropped afterwards."""
+    with contextlib.ExitStack() as stack:
         try:
-            credentials = f"{server['user']}:{server['password']}".rstrip(":")
-            yield f"postgresql+psycopg2://{credentials}@{server['host']}:{server['port']}/{name}"
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            url = stack.enter_context(temporary_database())
+        except psycopg.OperationalError as error:
+            service_is_absent(f"no PostgreSQL: {error}")
+        yield url

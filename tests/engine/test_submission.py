@@ -17,7 +17,6 @@ from airflow_provider_jobs.core.errors import (
     SubmissionStopped,
     UnavailableError,
 )
-from airflow_provider_jobs.core.failures import FailureKind
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
@@ -399,15 +398,3 @@ class TestTrouble:
         submit(fake, store, CLEARED)
         assert {name for name, _ in fake.cancelled} == {first.handle.native_id}
         assert len(fake.jobs) == 2
-
-
-class TestRecord:
-    def test_failures_are_counted_by_kind_until_the_task_is_cleared(self) -> None:
-        fake, store = FakeBackend(), Store()
-        submit(fake, store)
-        assert store.record
-        store.save(store.record.counting(FailureKind.PLATFORM).counting(FailureKind.PLATFORM))
-        submit(fake, store, RETRY)
-        assert store.record.failures == {FailureKind.PLATFORM: 2}
-        submit(fake, store, CLEARED)
-        assert store.record.failures == {}

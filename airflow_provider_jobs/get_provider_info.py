@@ -95,6 +95,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "production",
                         "default": "",
                     },
+                    "submissions_per_connection": {
+                        "description": (
+                            "How many submissions of one connection a triggerer has under way at a time, for "
+                            'tasks with submit_from="triggerer", to which pools do not apply.'
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "4",
+                    },
                     "finish_on_worker": {
                         "description": (
                             "End every successful task on a worker. By default success ends in the triggerer "

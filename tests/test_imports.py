@@ -57,6 +57,25 @@ def test_what_a_dag_file_needs_of_a_backend_loads_no_vendor_package(backend: str
     assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []
 
 
+MOST_MODULES = 30
+
+
+@pytest.mark.parametrize("backend", [entry.name for entry in backends()])
+def test_a_dag_file_loads_few_modules_of_ours_and_nothing_that_only_a_run_needs(backend: str) -> None:
+    script = (
+        "import json, sys, airflow.sdk; at_start = set(sys.modules)\n"
+        f"import airflow_provider_jobs.backends.{backend}.operator\n"
+        "print(json.dumps(sorted(set(sys.modules) - at_start)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True
+    )
+    loaded = json.loads(answer.stdout.splitlines()[-1])
+    assert len(loaded) <= MOST_MODULES
+    for room in ("engine", "triggers", "emulator", "operators.run", "core.models"):
+        assert [name for name in loaded if name.startswith(f"airflow_provider_jobs.{room}")] == []
+
+
 @pytest.mark.parametrize("package", ["core", "engine"])
 def test_no_module_of_the_inner_rooms_loads_airflow_or_a_vendor_package(package: str) -> None:
     imported, loaded = modules_loaded_by(f"airflow_provider_jobs.{package}", below=True)

@@ -6,9 +6,9 @@ A backend never sleeps, loops, retries, or logs to a task. Every method raises o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
@@ -53,8 +53,10 @@ class Backend(Protocol):
     def find(self, key: JobKey) -> JobHandle | None:
         """Return the job of this key in any state, or ``None``; the oldest where there are several."""
 
-    def describe(self, handles: Sequence[JobHandle]) -> Sequence[JobReport]:
-        """Return one report for every handle, in as few calls as the service allows.
+    def describe(self, handles: Sequence[JobHandle]) -> Iterable[JobReport]:
+        """Return one report for every handle, in their order and in as few calls as the service allows.
+
+        They may be made one by one, as they are taken: of thousands, most are looked at once and forgotten.
 
         A job that is gone is a report with ``found=False``, not an error.
 
@@ -75,3 +77,24 @@ class Backend(Protocol):
 
     def explain(self, handle: JobHandle) -> str | None:
         """Return why the job is not running yet, in words a person can act on, or ``None``."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """What a backend can besides, whose service tells of changes by itself.
+
+    Asking with ``describe`` remains underneath, for what a watch has missed.
+    """
+
+    def watch(self) -> Iterator[Sequence[str]]:
+        """Yield native ids of jobs that may have changed, as the service tells it, until the connection ends.
+
+        Blocking, and called by one thread at a time, again and again; each goes on where the last has ended.
+        No ids mean that it goes on, so that who listens can look whether that is still wanted.
+        While it runs, ``describe`` answers from what it has seen, and makes no call for a job it knows.
+
+        :raises AccessDenied: this connection may not watch; it is not asked for it again
+        """
+
+    def stop_watching(self) -> None:
+        """End a watch that is under way, from another thread. Idempotent; it returns soon after."""

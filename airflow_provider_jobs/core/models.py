@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import lru_cache
+from typing import Annotated, Literal
 
-from pydantic import JsonValue
+from pydantic import AfterValidator, JsonValue
 
 from airflow_provider_jobs.core.failures import Failure
+from airflow_provider_jobs.core.moments import DateTime
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.core.wire import DateTime, Wire
+from airflow_provider_jobs.core.wire import Wire
 
 
 class BackendRef(Wire):
@@ -29,6 +31,12 @@ class BackendRef(Wire):
         return hash((self.backend, self.conn_id, tuple(sorted(self.scope.items()))))
 
 
+@lru_cache(maxsize=1024)
+def _shared(ref: BackendRef) -> BackendRef:
+    """Return the first reference that equals this one; the handles of a group share it."""
+    return ref
+
+
 class JobHandle(Wire):
     """A job that a service has taken.
 
@@ -44,7 +52,7 @@ class JobHandle(Wire):
     """
 
     version: Literal[1] = 1
-    ref: BackendRef
+    ref: Annotated[BackendRef, AfterValidator(_shared)]
     native_id: str
     name: str
     size: int = 1

@@ -6,11 +6,13 @@ import importlib
 import importlib.util
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import InvalidArgument, MissingExtra
-from airflow_provider_jobs.core.models import BackendRef
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.core.backend import Backend
+    from airflow_provider_jobs.core.models import BackendRef
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import Self
 
-if TYPE_CHECKING:
-    # The type below is pendulum's with a validator; to a type checker it is pendulum's.
-    from pendulum import DateTime
-else:
-    from pydantic_extra_types.pendulum_dt import DateTime
-
-__all__ = ["DateTime", "Wire"]
+_NOT_KEPT: set[str] = set()
 
 
 class Wire(BaseModel):
     """A frozen model that encodes to plain JSON. No secret is ever in one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - pydantic's signature
+        """Forget which fields were given: nobody asks, and thousands of these sets lie in a triggerer."""
+        object.__setattr__(self, "__pydantic_fields_set__", _NOT_KEPT)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types, without what equals its default."""

@@ -17,7 +17,10 @@ from airflow_provider_jobs.core.models import BackendRef
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 OpenBackend = Callable[[BackendRef], Backend]
-THREADS_PER_GROUP = 3
+# One asks for states, one reads logs; the others cancel, delete and explain, of which there may be many at
+# once: they wait for their turn where they hold up neither of the two.
+THREADS_PER_GROUP = 6
+_THREADS_FOR_OTHERS = THREADS_PER_GROUP - 2
 
 
 class Asking(Protocol):
@@ -76,6 +79,7 @@ class BackendCalls:
         self._open_backend = open_backend
         self._executor = executor or ThreadPoolExecutor(THREADS_PER_GROUP, thread_name_prefix=ref.backend)
         self._opening = asyncio.Lock()
+        self._others = asyncio.Semaphore(_THREADS_FOR_OTHERS)
         self._backend: Backend | None = None
 
     async def backend(self) -> Backend:
@@ -99,6 +103,11 @@ class BackendCalls:
         except CredentialsExpired:
             self._backend = None
             raise
+
+    async def run_in_turn(self, call: Callable[[Backend], T]) -> T:
+        """Do what :meth:`run` does once it is this call's turn; for calls of which many may come at once."""
+        async with self._others:
+            return await self.run(call)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)

@@ -46,9 +46,9 @@ async def cancel_job(
         pause = look_seconds
         try:
             if loop_time() >= ask_at:
-                await calls.run(lambda backend: backend.cancel(handle, reason))
+                await calls.run_in_turn(lambda backend: backend.cancel(handle, reason))
                 ask_at = loop_time() + ASK_AGAIN_SECONDS
-            (report,) = await calls.run(lambda backend: backend.describe([handle]))
+            (report,) = await calls.run_in_turn(lambda backend: backend.describe([handle]))
             if not report.found or (report.state is not None and report.state.is_terminal):
                 return report
             problem: str = f"it is {report.native_state}"

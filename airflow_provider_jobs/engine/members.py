@@ -1,17 +1,28 @@
-"""Who waits in a poll group, and the small loop tools that both of its loops use."""
+"""Who waits in a poll group, and the small loop tools that its loops use.
+
+Thousands wait in one process, so a member has no more than it needs: slots instead of a dictionary, and a
+list and a future instead of a queue.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import contextvars
-from collections.abc import Coroutine
+import heapq
+import math
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from pydantic import JsonValue
+
 from airflow_provider_jobs.core.errors import JobsError
-from airflow_provider_jobs.core.models import JobHandle, JobReport, LogCursor, LogPage
+from airflow_provider_jobs.core.models import JobHandle, JobReport, LogPage
 from airflow_provider_jobs.core.states import JobState
+
+# Waiters are told so many at a time: between two portions, what else the loop has to do has its turn.
+PORTION = 50
 
 
 @dataclass(frozen=True)
@@ -35,28 +46,35 @@ class ServiceTrouble:
 Update: TypeAlias = JobReport | LogPage | LogTrouble | ServiceTrouble | JobsError
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Member:
     """One waiter for one job, and what the loops remember of it.
 
-    :param wants_logs: whether its log is read
+    :param wants_logs: whether its log is read while it runs; after its end it always is
     :param base_seconds: the user's own poll interval, ``None`` for the adaptive one
+    :param due: when its job is looked at next, in the loop's seconds, 0 for at once and before all others;
+        or one of the words of :class:`Members`
+    :param last_seen: the hash of the last report, which is not told a second time
+    :param position: how far its log has been read
     """
 
     handle: JobHandle
     wants_logs: bool
     base_seconds: float | None
-    updates: asyncio.Queue[Update] = field(default_factory=asyncio.Queue)
     due: float = 0.0
-    interval_seconds: float = 0.0
-    cursor: LogCursor = field(init=False)
+    last_seen: int | None = None
+    position: JsonValue = None
     has_started: bool = False
     has_ended: bool = False
-    refusals: int = 0
     is_in_trouble: bool = False
+    refusals: int = 0
+    _updates: list[Update] = field(default_factory=list)
+    _waiter: asyncio.Future[None] | None = None
 
-    def __post_init__(self) -> None:
-        self.cursor = LogCursor(handle=self.handle)
+    @property
+    def reads_logs(self) -> bool:
+        """Whether its log is to be read now."""
+        return self.has_started and (self.wants_logs or self.has_ended)
 
     def tell(self, update: Update) -> None:
         """Hand an update to the waiter."""
@@ -67,21 +85,121 @@ class Member:
             self.has_ended = True
         if isinstance(update, ServiceTrouble):
             self.is_in_trouble = update.error is not None
-        self.updates.put_nowait(update)
+        self._updates.append(update)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def next_update(self, within_seconds: float | None) -> Update | None:
+        """Return the next update, ``None`` where none came in time; one caller at a time.
+
+        :param within_seconds: how long to wait, ``None`` without end
+        """
+        if not self._updates:
+            await self._wait(within_seconds)
+        return self._updates.pop(0) if self._updates else None
+
+    async def _wait(self, within_seconds: float | None) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = None if within_seconds is None else loop.call_later(within_seconds, _wake, waiter)
+        try:
+            await waiter
+        finally:
+            self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+# What stands in place of a moment: somebody asks for the job right now, or nobody waits for it any more.
+BEING_ASKED = math.inf
+GONE = -math.inf
 
 
 @dataclass
 class Members:
-    """The members of a group in the order they came, and the events that wake its loops."""
+    """The members of a group, when each is due, and the events that wake the group's loops.
 
-    present: dict[Member, None] = field(default_factory=dict)
+    Moments lie on a grid, so that few of them serve many members.
+    """
+
     wake_poller: asyncio.Event = field(default_factory=asyncio.Event)
     wake_reader: asyncio.Event = field(default_factory=asyncio.Event)
+    _by_job: dict[str, tuple[Member, ...]] = field(default_factory=dict)
+    _due_at: dict[float, list[Member]] = field(default_factory=dict)
+    _moments: list[float] = field(default_factory=list)
 
-    def wake(self) -> None:
-        """Make both loops look again."""
+    def __bool__(self) -> bool:
+        return bool(self._by_job)
+
+    def present(self) -> list[Member]:
+        """Return all of them, those who came first at the beginning."""
+        return [member for members in self._by_job.values() for member in members]
+
+    def add(self, member: Member) -> None:
+        """Take a member in; its job is looked at as soon as can be."""
+        native_id = member.handle.native_id
+        self._by_job[native_id] = (*self._by_job.get(native_id, ()), member)
+        self.schedule(member, 0.0)
         self.wake_poller.set()
-        self.wake_reader.set()
+
+    def remove(self, member: Member) -> None:
+        """Let a member go. Idempotent."""
+        native_id = member.handle.native_id
+        member.due = GONE
+        rest = tuple(each for each in self._by_job.get(native_id, ()) if each is not member)
+        if rest:
+            self._by_job[native_id] = rest
+        else:
+            self._by_job.pop(native_id, None)
+        if not self._by_job:
+            self._due_at.clear()
+            self._moments.clear()
+
+    def schedule(self, member: Member, due: float) -> None:
+        """Say when the job of a member is looked at next, in place of what was said before."""
+        if member.due == GONE or member.has_ended:
+            return
+        if due not in self._due_at:
+            self._due_at[due] = []
+            heapq.heappush(self._moments, due)
+        self._due_at[due].append(member)
+        member.due = due
+
+    def hasten(self, native_ids: Iterable[str], due: float) -> None:
+        """Have the jobs of these ids looked at by then, if somebody waits for them."""
+        for native_id in native_ids:
+            for member in self._by_job.get(native_id, ()):
+                if member.due > due:
+                    self.schedule(member, due)
+                    self.wake_poller.set()
+
+    def next_moment(self) -> float | None:
+        """Return when jobs are due next, ``None`` where none will ever be."""
+        return self._moments[0] if self._moments else None
+
+    def take_due(self, now: float, count: int) -> list[Member]:
+        """Return at most so many members whose jobs are due, the most urgent first.
+
+        They are due no more, until they are scheduled again.
+        """
+        taken: list[Member] = []
+        while len(taken) < count and self._moments and self._moments[0] <= now:
+            moment = self._moments[0]
+            members = self._due_at[moment]
+            while members and len(taken) < count:
+                member = members.pop()
+                # Who has another moment by now, or has ended or left, is not meant any more.
+                if member.due == moment and not member.has_ended:
+                    member.due = BEING_ASKED
+                    taken.append(member)
+            if not members:
+                del self._due_at[heapq.heappop(self._moments)]
+        return taken
 
 
 def loop_time() -> float:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from airflow_provider_jobs.core.models import JobHandle
-from airflow_provider_jobs.core.wire import DateTime, Wire
+from airflow_provider_jobs.core.moments import DateTime
+from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, FailWhen
+from airflow_provider_jobs.core.wire import Wire
 from airflow_provider_jobs.engine.leftover import Outputs
 from airflow_provider_jobs.engine.story import DEFAULT_TAIL
-from airflow_provider_jobs.engine.verdict import FailWhen
-
-EXPLAIN_AFTER_SECONDS = 120.0
 
 
 class WaitPlan(Wire):

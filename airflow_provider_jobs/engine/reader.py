@@ -45,9 +45,11 @@ class LogReader:
         """Read until nobody is left."""
         limits = await self._limits()
         idle = floor = limits.logs_floor_seconds
-        while self._members.present:
+        while self._members:
             self._members.wake_reader.clear()
-            readers = [member for member in self._members.present if member.wants_logs and member.has_started]
+            readers = [member for member in self._members.present() if member.reads_logs]
+            # Tasks wait for the last lines of the jobs that are over.
+            readers.sort(key=lambda member: not member.has_ended)
             if not readers:
                 await self._members.wake_reader.wait()
                 continue
@@ -72,7 +74,7 @@ class LogReader:
         done = _Round()
         for chunk in _chunks(readers):
             had_ended = [member.has_ended for member in chunk]
-            cursors = [member.cursor for member in chunk]
+            cursors = [LogCursor(handle=member.handle, position=member.position) for member in chunk]
             try:
                 pages = await self._calls.run(partial(_read, cursors))
             except JobsError as error:
@@ -85,7 +87,7 @@ class LogReader:
 
     @staticmethod
     def _hand_over(member: Member, page: LogPage, done: _Round, *, had_ended: bool) -> None:
-        member.cursor = LogCursor(handle=member.handle, position=page.position)
+        member.position = page.position
         done.lines += len(page.lines)
         done.more = done.more or page.more
         # After the end even an empty page is news: the waiter counts reads that began after it.

@@ -27,7 +27,7 @@ class Listener(Protocol):
         """Show one sentence about the job."""
 
 
-@dataclass
+@dataclass(slots=True)
 class JobStory:
     """What the lines of one job have said so far.
 

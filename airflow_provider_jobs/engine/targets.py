@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 from airflow_provider_jobs.core.errors import NoCapacity
 from airflow_provider_jobs.core.models import BackendRef, JobHandle
-from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
 from airflow_provider_jobs.engine.records import RecordStore
 from airflow_provider_jobs.engine.submission import Submission, Submitter
-
-
-class Target(NamedTuple):
-    """One place, and the job as it is submitted there.
-
-    :param maps_indexes: whether a part of its array can run there under the original indexes
-    """
-
-    spec: JobSpec
-    ref: BackendRef
-    maps_indexes: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,12 +43,14 @@ def submit_to_first(
     claim: Claim,
     store: RecordStore | None,
     open_backend: OpenBackend,
+    reopen: OpenBackend | None = None,
     terms: Terms,
 ) -> Submission:
     """Return the job at the first target that takes it; one that is there already is found first.
 
     A target that refuses it for want of capacity or quota holds no job, so the next one is asked.
 
+    :param reopen: opens a backend whose credentials have expired; ``open_backend`` if not given
     :raises NoCapacity: the last one refused it too
     """
 
@@ -68,7 +58,7 @@ def submit_to_first(
         return Submitter(
             open_backend(target.ref),
             store,
-            reopen=lambda: open_backend(target.ref),
+            reopen=lambda: (reopen or open_backend)(target.ref),
             parts=terms.parts and target.maps_indexes,
             withdraws=terms.withdraws,
             is_stopped=terms.is_stopped,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from airflow_provider_jobs.core.errors import (
     AccessDenied,
     Conflict,
-    InvalidArgument,
     JobsError,
     NoCapacity,
     SubmissionStopped,
@@ -16,25 +13,12 @@ from airflow_provider_jobs.core.errors import (
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import JobHandle, JobOutcome
 from airflow_provider_jobs.core.states import JobState
-
-FailWhen: TypeAlias = Literal["any", "all"] | float
+from airflow_provider_jobs.core.terms import FailWhen
 
 _KIND_BY_STATE = {
     JobState.CANCELLED: FailureKind.CANCELLED,
     JobState.LOST: FailureKind.LOST,
 }
-
-
-def check_fail_when(value: object) -> None:
-    """Do nothing where the value is ``"any"``, ``"all"`` or a fraction above 0 and at most 1.
-
-    :raises InvalidArgument: it is something else
-    """
-    is_fraction = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1
-    if value not in ("any", "all") and not is_fraction:
-        raise InvalidArgument(
-            "fail_when", f"{value!r} is refused", remedy='Write "any", "all" or a fraction such as 0.1'
-        )
 
 
 def is_success(outcome: JobOutcome, fail_when: FailWhen = "any") -> bool:

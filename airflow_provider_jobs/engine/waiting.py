@@ -36,15 +36,16 @@ _DELETE_PAUSE_SECONDS = 3.0
 
 async def wait_for_job(plan: WaitPlan, groups: PollGroups, listener: Listener) -> JobOutcome:
     """Return how the job ended; a job that cannot be followed any longer is an outcome too."""
-    async with groups.using(plan.handle.ref) as group:
-        member = group.join(plan.handle, wants_logs=True, base_seconds=plan.poll_seconds)
-        try:
-            return await _Wait(plan, group, member, listener, groups.now).outcome()
-        finally:
-            group.leave(member)
+    group = groups.lend(plan.handle.ref)
+    member = group.join(plan.handle, wants_logs=plan.log_indexes != "none", base_seconds=plan.poll_seconds)
+    try:
+        return await _Wait(plan, group, member, listener, groups.now).outcome()
+    finally:
+        group.leave(member)
+        groups.give_back(plan.handle.ref)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Wait:
     plan: WaitPlan
     group: PollGroup
@@ -54,6 +55,7 @@ class _Wait:
     watch: JobWatch = field(init=False)
     story: JobStory = field(init=False)
     next_explain: pendulum.DateTime = field(init=False)
+    explain_turn: pendulum.DateTime | None = None
     explanation: str | None = None
     refused: JobsError | None = None
     logs_are_refused: bool = False
@@ -73,7 +75,7 @@ class _Wait:
                 await self._cancel(passed)
                 break
             if not self.member.has_started and self.now() >= self.next_explain:
-                await self._explain()
+                await self._explain_in_turn()
             await self._take_update(self._wake_at())
         await self._read_late_lines()
         outcome = self._outcome(passed)
@@ -85,9 +87,8 @@ class _Wait:
     async def _take_update(self, until: pendulum.DateTime | None) -> Update | None:
         """Take one update and return it; ``None`` where none came before ``until``."""
         seconds = None if until is None else max(0.0, (until - self.now()).total_seconds())
-        try:
-            update = await asyncio.wait_for(self.member.updates.get(), seconds)
-        except asyncio.TimeoutError:
+        update = await self.member.next_update(seconds)
+        if update is None:
             return None
         if isinstance(update, JobReport):
             self._take_report(update)
@@ -126,12 +127,24 @@ class _Wait:
         is_read = False
         while not self.logs_are_refused:
             quiet = last_news.add(seconds=limits.quiet_logs_seconds)
+            if is_read and self.now() >= min(quiet, bound):
+                return
             update = await self._take_update(min(quiet, bound) if is_read else bound)
             if update is None or self.refused:
                 return
             if isinstance(update, LogPage):
-                is_read = True
+                # What the service has already is not late, however long it takes to read it.
+                is_read = not update.more
                 last_news = self.now() if update.lines or update.more else last_news
+                bound = self.now().add(seconds=limits.late_logs_seconds) if update.more else bound
+
+    async def _explain_in_turn(self) -> None:
+        """Take a place in the row of those whose jobs do not start; at one's turn, say why."""
+        if self.explain_turn is None:
+            self.explain_turn = self.next_explain = self.now().add(seconds=self.group.turn_to_explain())
+        if self.now() >= self.explain_turn:
+            self.explain_turn = None
+            await self._explain()
 
     async def _explain(self) -> None:
         """Say why the job does not start, once for each reason."""
@@ -139,7 +152,7 @@ class _Wait:
         if self.member.has_started:
             return
         try:
-            reason = await self.group.calls.run(lambda backend: backend.explain(self.plan.handle))
+            reason = await self.group.calls.run_in_turn(lambda backend: backend.explain(self.plan.handle))
         except JobsError:
             return  # the poller meets the same trouble and tells it
         if reason and reason != self.explanation:
@@ -222,7 +235,7 @@ class _Wait:
     async def _delete(self) -> None:
         for tries in range(1, _DELETE_TRIES + 1):
             try:
-                await self.group.calls.run(lambda backend: backend.delete(self.plan.handle))
+                await self.group.calls.run_in_turn(lambda backend: backend.delete(self.plan.handle))
             except JobsError as error:
                 if not is_trouble(error) or tries == _DELETE_TRIES:
                     raise

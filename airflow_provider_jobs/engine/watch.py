@@ -7,6 +7,7 @@ unknown word of the service is told once and changes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import pendulum
 
@@ -17,35 +18,28 @@ from airflow_provider_jobs.core.states import JobState
 LOST_GRACE_SECONDS = 30.0
 
 
-@dataclass
+@dataclass(slots=True)
 class JobWatch:
     """The state of one job, from its reports."""
 
     handle: JobHandle
     state: JobState = JobState.SUBMITTED
     array: ArrayCounts = field(init=False)
-    report: JobReport | None = None
+    failures: tuple[Failure, ...] = ()
     missing_since: pendulum.DateTime | None = None
     started_at: pendulum.DateTime | None = None
     ended_at: pendulum.DateTime | None = None
-    unknown_words: set[str] = field(default_factory=set)
+    unknown_words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.array = ArrayCounts(size=self.handle.size)
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """Why it ended badly."""
-        if self.state is JobState.LOST:
-            return (lost(self.handle),)
-        return self.report.failures if self.report else ()
+        self.array = _nothing_yet(self.handle.size)
 
     def take(self, report: JobReport, now: pendulum.DateTime) -> list[str]:
         """Take one report and return what changed, each as a sentence for the log."""
         if not report.found:
             return self._take_missing(now)
         self.missing_since = None
-        self.report = report
+        self.failures = report.failures
         self.array = report.array or self.array
         self.started_at = self.started_at or report.started_at
         self.ended_at = report.ended_at or self.ended_at
@@ -66,12 +60,13 @@ class JobWatch:
             return [f"The service does not know job {self.handle.name}; it counts as lost if that stays so"]
         if (now - self.missing_since).total_seconds() < LOST_GRACE_SECONDS:
             return []
+        self.failures = (lost(self.handle),)
         return self._advance(JobState.LOST, None)
 
     def _take_unknown(self, word: str) -> list[str]:
         if word in self.unknown_words:
             return []
-        self.unknown_words.add(word)
+        self.unknown_words += (word,)
         return [f"Job {self.handle.name} is in state {word!r}, unknown here; it counts as {self.state.value}"]
 
 
@@ -83,3 +78,9 @@ def lost(handle: JobHandle) -> Failure:
         message=f"the service no longer knows job {handle.native_id}; it was deleted while this task waited",
         console_url=handle.console_url,
     )
+
+
+@lru_cache(maxsize=1024)
+def _nothing_yet(size: int) -> ArrayCounts:
+    """Return the counts of an array that has not begun; thousands of jobs share one."""
+    return ArrayCounts(size=size)

@@ -14,12 +14,12 @@ from pydantic import BaseModel
 
 from airflow_provider_jobs.core.arguments import build_model, check_argument
 from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.core.models import BackendRef
 from airflow_provider_jobs.core.registry import backend_entry
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.operators.templates import holds_template
 
 if TYPE_CHECKING:
+    from airflow_provider_jobs.core.models import BackendRef
     from airflow_provider_jobs.operators.base import JobOperator
 
 SPEC_FIELDS = (
@@ -118,6 +118,8 @@ def write_ref(kind: type[JobOperator], *, conn_id: str, scope: Values) -> Backen
 
     :raises MissingExtra: the vendor's packages are not installed
     """
+    from airflow_provider_jobs.core.models import BackendRef
+
     backend_entry(kind.backend).check_installed()
     texts = {name: value for name, value in scope.items() if value}
     return BackendRef(backend=kind.backend, conn_id=conn_id, scope=texts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.engine.targets import Target
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.arguments import (
     SPEC_FIELDS,
     JobModels,

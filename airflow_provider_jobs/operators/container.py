@@ -11,7 +11,7 @@ from typing import Any, ClassVar, cast
 
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.registry import BackendEntry, backend_entry, load
-from airflow_provider_jobs.engine.targets import Target
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.arguments import (
     SPEC_FIELDS,
     check_delete_after,

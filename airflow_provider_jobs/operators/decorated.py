@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.engine.targets import Target
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.container import ContainerJobOperator
 
 

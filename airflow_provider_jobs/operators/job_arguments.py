@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.engine.plan import EXPLAIN_AFTER_SECONDS
-from airflow_provider_jobs.engine.verdict import check_fail_when
+from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, check_fail_when
 from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
 from airflow_provider_jobs.operators.ending import default_deferrable
 from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink

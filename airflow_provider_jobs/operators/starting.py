@@ -7,11 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XComArg
-from airflow.triggers.base import StartTriggerArgs
 
 from airflow_provider_jobs.operators.ending import arguments_need_worker
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import StartTriggerArgs
+
     from airflow_provider_jobs.operators.task import JobTask
 
 TRIGGER = "airflow_provider_jobs.triggers.submitting.SubmitTrigger"
@@ -41,6 +42,8 @@ def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | 
 
     :param fields: the arguments that say what runs and where
     """
+    from airflow.triggers.base import StartTriggerArgs
+
     values = {name: getattr(task, name) for name in fields}
     if any(_holds_result(value) for value in values.values()):
         return None
@@ -65,6 +68,18 @@ def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | 
         },
         next_method="execute_complete",
     )
+
+
+def why_from_worker(ti: Any) -> str:
+    """Return why a task that was to begin in the triggerer begins in a worker.
+
+    :param ti: the task instance that runs in the worker
+    """
+    if ti.map_index is not None and ti.map_index >= 0:
+        reason = "Airflow starts mapped tasks in a worker"
+    else:
+        reason = "an argument is the result of another task, which only a worker can read"
+    return f'submit_from="triggerer" does not hold here: {reason}'
 
 
 def _holds_result(value: Any) -> bool:

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
+from pendulum import DateTime
 
+from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.core.registry import open_backend
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
+from airflow_provider_jobs.engine.clients import SharedBackends
+from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.submission import Submission
-from airflow_provider_jobs.engine.targets import Target, Terms, submit_to_first
+from airflow_provider_jobs.engine.targets import Terms, find_own, submit_to_first
 from airflow_provider_jobs.engine.verdict import refusal
 from airflow_provider_jobs.exceptions import submission_exception
 from airflow_provider_jobs.operators.records import TaskStateRecords
+from airflow_provider_jobs.triggers.task_log import TaskLog
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.operators.task import JobTask
 
 # A triggerer does not know when a task was cleared; on_kill has cancelled what ran before.
 _ANY_GENERATION = 0
 
 
-def claim_of(ti: Any, *, has_record: bool, jobs_per_try: int, resubmission: int = 0) -> Claim:
+def claim_of(task: JobTask, ti: Any, *, has_record: bool, resubmission: int = 0) -> Claim:
     """Return who submits: this try of this task instance.
 
     :param has_record: whether this try is submitted from a worker, which knows when the task was cleared
-    :param jobs_per_try: how many jobs a try may submit at most
     :param resubmission: how many jobs of this try were preempted before
     """
     key = JobKey(
@@ -42,7 +52,21 @@ def claim_of(ti: Any, *, has_record: bool, jobs_per_try: int, resubmission: int 
         generation=ti.max_tries if has_record else _ANY_GENERATION,
         try_id=str(ti.id),
         resubmission=resubmission,
-        jobs_per_try=jobs_per_try,
+        jobs_per_try=1 + max(0, task.preemption_retries),
+    )
+
+
+def terms_of(task: JobTask, *, note: Callable[..., None], is_stopped: Callable[[], bool]) -> Terms:
+    """Return on what terms a task submits.
+
+    :param note: writes a sentence into the task's log
+    :param is_stopped: whether the task was killed meanwhile
+    """
+    return Terms(
+        note=note,
+        parts=task.retry_failed_only,
+        withdraws=task.on_kill_action == "cancel",
+        is_stopped=is_stopped,
     )
 
 
@@ -67,3 +91,81 @@ def submit(
         if records:
             records.count_failure(failure.kind)
         raise submission_exception(failure, may_fail_at_once=may_fail_at_once) from error
+
+
+def submit_from_triggerer(
+    task: JobTask, ti: Any, *, backends: SharedBackends, is_stopped: Callable[[], bool]
+) -> Submission:
+    """Submit the job of a task with no worker, or find the one that is there. Blocking.
+
+    :param ti: the task instance, as a triggerer knows it
+    :param backends: what is submitted through
+    :param is_stopped: whether the task was killed meanwhile
+    :raises JobsError: it could not be submitted
+    """
+    log = TaskLog()
+    submission = submit_to_first(
+        task.resolve_targets(),
+        claim=claim_of(task, ti, has_record=False),
+        store=None,
+        open_backend=backends.open,
+        reopen=backends.reopen,
+        terms=terms_of(task, note=log.note, is_stopped=is_stopped),
+    )
+    tell(submission, log)
+    return submission
+
+
+def find_from_triggerer(task: JobTask, ti: Any) -> JobHandle | None:
+    """Return the job that this try has submitted from a triggerer, or ``None``. Blocking.
+
+    :raises JobsError: the service does not say
+    """
+    claim = claim_of(task, ti, has_record=False)
+    return find_own(task.resolve_targets(), claim=claim, open_backend=open_backend)
+
+
+def plan_for(
+    task: JobTask,
+    submission: Submission,
+    *,
+    since: DateTime,
+    deadline: DateTime | None = None,
+    deferred_at: DateTime | None = None,
+) -> WaitPlan:
+    """Return how the job of a task is waited for.
+
+    :param since: from when on times count
+    :param deadline: when ``execution_timeout`` has passed; counted from ``since`` if not given
+    :param deferred_at: when a worker deferred the task, ``None`` where none did
+    """
+    shown = task.log_indexes if isinstance(task.log_indexes, str) else tuple(task.log_indexes)
+    if deadline is None and task.execution_timeout:
+        deadline = since + task.execution_timeout
+    values = {
+        "handle": submission.handle,
+        "attempts": submission.attempt,
+        "array_size": submission.array_size,
+        "earlier_outputs": submission.earlier_outputs or {},
+        "deferred_at": deferred_at,
+        "execution_deadline": deadline,
+        "queue_deadline": since + task.queue_timeout if task.queue_timeout else None,
+        "log_indexes": shown if task.stream_logs else "none",
+        "log_tail": task.log_tail_on_failure,
+        "poll_seconds": task.poll_interval,
+        "explain_after_seconds": task.explain_after.total_seconds(),
+        "on_kill": task.on_kill_action,
+        "delete_after": task.delete_after,
+        "fail_when": task.fail_when,
+    }
+    return build_model(WaitPlan, values)
+
+
+def tell(submission: Submission, log: TaskLog) -> None:
+    """Say in the task's log which job there is, and why it was or was not taken over."""
+    handle = submission.handle
+    for sentence in submission.notes:
+        log.note(sentence)
+    log.note(f"Job {handle.native_id} {'is followed' if submission.adopted else 'was submitted'}")
+    if handle.console_url:
+        log.note(f"Console: {handle.console_url}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from airflow.providers.common.compat.sdk import XCom
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
@@ -31,8 +32,44 @@ ON_KILL_SECONDS = 25.0
 _held: set[asyncio.Task[None]] = set()
 
 
+class Beginning(NamedTuple):
+    """What there is to follow.
+
+    :param plan: how the job is waited for, or the event that wakes a worker where there is no job
+    :param ends_success: whether a success ends the task here, with no worker
+    :param told: what the worker is told beside the outcome
+    """
+
+    plan: WaitPlan | TriggerEvent
+    ends_success: bool = False
+    told: Mapping[str, Any] = MappingProxyType({})
+
+
 class FollowingTrigger(BaseTrigger):
-    """Follows one job. It holds no logic of waiting, which is the engine's."""
+    """Follows one job. It holds no logic of waiting, which is the engine's.
+
+    :ivar pushes_xcom: whether the task's XComs are wanted where it ends here
+    """
+
+    pushes_xcom: bool
+
+    async def begin(self) -> Beginning:
+        """Return what to follow, submitted first where that is wanted."""
+        raise NotImplementedError
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait for the job, then end the task or hand the outcome to a worker."""
+        plan, ends_success, told = await self.begin()
+        if isinstance(plan, TriggerEvent):
+            yield plan
+            return
+        outcome = await wait_for_job(plan, poll_groups(), TaskLog())
+        may_end_here = ends_success and is_success(outcome, plan.fail_when)
+        if may_end_here and (not self.pushes_xcom or await self._push_xcoms(outcome)):
+            yield TaskSuccessEvent()
+            return
+        await _until_safe(plan)
+        yield TriggerEvent({"outcome": outcome.to_json(), **told})
 
     async def on_kill(self) -> None:
         """Cancel the job, since the task was marked, cleared or deleted.
@@ -54,23 +91,6 @@ class FollowingTrigger(BaseTrigger):
         """Cancel the job of the killed task, whatever of it there is by now."""
         raise NotImplementedError
 
-    async def follow(
-        self, plan: WaitPlan, *, ends_success: bool, pushes_xcom: bool, **told: Any
-    ) -> AsyncIterator[TriggerEvent]:
-        """Wait for the job, then end the task or hand the outcome to a worker.
-
-        :param ends_success: whether a success ends the task here, with no worker
-        :param pushes_xcom: whether the task's XComs are wanted where it ends here
-        :param told: what the worker is told beside the outcome
-        """
-        outcome = await wait_for_job(plan, poll_groups(), TaskLog())
-        may_end_here = ends_success and is_success(outcome, plan.fail_when)
-        if may_end_here and (not pushes_xcom or await self._push_xcoms(outcome)):
-            yield TaskSuccessEvent()
-            return
-        await _until_safe(plan)
-        yield TriggerEvent({"outcome": outcome.to_json(), **told})
-
     async def has_moved(self) -> bool:
         """Return whether another triggerer follows the job from here on.
 
@@ -87,13 +107,16 @@ class FollowingTrigger(BaseTrigger):
             )
             return
         task_log.note(f"The task was killed; cancelling job {handle.native_id}")
-        async with poll_groups().using(handle.ref) as group:
-            try:
-                await cancel_job(group.calls, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
-            except CancelNotConfirmed as error:
-                task_log.note(str(error), warning=True)
-            else:
-                task_log.note(f"Job {handle.native_id} has ended")
+        groups = poll_groups()
+        calls = groups.lend(handle.ref).calls
+        try:
+            await cancel_job(calls, handle, "killed in Airflow", within_seconds=ON_KILL_SECONDS)
+        except CancelNotConfirmed as error:
+            task_log.note(str(error), warning=True)
+        else:
+            task_log.note(f"Job {handle.native_id} has ended")
+        finally:
+            groups.give_back(handle.ref)
 
     async def _push_xcoms(self, outcome: JobOutcome) -> bool:
         """Write the task's XComs as a worker would, and return whether that is done.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import TriggerEvent
-
 from airflow_provider_jobs.engine.plan import WaitPlan
-from airflow_provider_jobs.triggers.following import FollowingTrigger
+from airflow_provider_jobs.triggers.following import Beginning, FollowingTrigger
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
 
@@ -24,30 +21,27 @@ class JobTrigger(FollowingTrigger):
 
     def __init__(self, *, plan: dict[str, Any], ends_success: bool, pushes_xcom: bool) -> None:
         super().__init__()
-        self.plan = plan
+        # The model alone is kept: thousands of triggers wait in one process.
+        self._plan = WaitPlan.from_json(plan)
         self.ends_success = ends_success
         self.pushes_xcom = pushes_xcom
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what it takes to make this trigger again in another process."""
         kwargs = {
-            "plan": self.plan,
+            "plan": self._plan.to_json(),
             "ends_success": self.ends_success,
             "pushes_xcom": self.pushes_xcom,
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for the job, then end the task or hand the outcome to a worker."""
-        async for event in self.follow(
-            WaitPlan.from_json(self.plan), ends_success=self.ends_success, pushes_xcom=self.pushes_xcom
-        ):
-            yield event
+    async def begin(self) -> Beginning:
+        """Return how the job is waited for."""
+        return Beginning(self._plan, ends_success=self.ends_success)
 
     async def cancel_its_job(self) -> None:
         """Cancel the job, unless another triggerer follows it."""
-        plan = WaitPlan.from_json(self.plan)
         if await self.has_moved():
-            TaskLog().note(f"Another triggerer follows job {plan.handle.native_id} from here on")
+            TaskLog().note(f"Another triggerer follows job {self._plan.handle.native_id} from here on")
             return
-        await self.cancel(plan.handle, on_kill=plan.on_kill)
+        await self.cancel(self._plan.handle, on_kill=self._plan.on_kill)

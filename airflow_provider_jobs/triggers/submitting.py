@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_jobs.core.errors import JobsError, SubmissionStopped
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.registry import load
+from airflow_provider_jobs.engine.clients import SharedBackends
+from airflow_provider_jobs.engine.group import poll_groups
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.submission import Submission
 from airflow_provider_jobs.engine.verdict import refusal
-from airflow_provider_jobs.triggers.following import ON_KILL_SECONDS, FollowingTrigger
+from airflow_provider_jobs.operators.submitting import find_from_triggerer, plan_for, submit_from_triggerer
+from airflow_provider_jobs.triggers.following import ON_KILL_SECONDS, Beginning, FollowingTrigger
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
 if TYPE_CHECKING:
@@ -29,9 +34,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How many submissions of one connection are under way at a time; pools do not apply in a triggerer.
 SUBMISSIONS_PER_CONNECTION = 4
-_pools: dict[str, ThreadPoolExecutor] = {}
+
+
+@cache
+def _pool(connection: str) -> ThreadPoolExecutor:
+    """Return the threads of a connection: so many submissions at a time, since pools do not apply here."""
+    size = conf.getint(
+        "airflow_provider_jobs", "submissions_per_connection", fallback=SUBMISSIONS_PER_CONNECTION
+    )
+    return ThreadPoolExecutor(max(1, size), thread_name_prefix=f"submit {connection}")
 
 
 class SubmitTrigger(FollowingTrigger):
@@ -76,22 +88,20 @@ class SubmitTrigger(FollowingTrigger):
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Submit the job, or find the one that is there; then follow it."""
+    async def begin(self) -> Beginning:
+        """Submit the job, or find the one that is there."""
+        told = {"in_triggerer": True}
         try:
             task = await asyncio.to_thread(self._make_task)
-            self._sending = await self._in_thread(task, self._submit)
+            backends = poll_groups().shared
+            self._sending = await self._in_thread(task, lambda task: self._submit(task, backends))
             # The thread goes on where this is cancelled, and on_kill waits for what it brings.
             submission = await asyncio.shield(self._sending)
         except JobsError as error:
-            yield TriggerEvent({"refused": refusal(error).to_json(), "in_triggerer": True})
-            return
-        self._plan = task.plan_for(submission, since=submission.handle.submitted_at)
+            return Beginning(TriggerEvent({"refused": refusal(error).to_json(), **told}))
+        self._plan = plan_for(task, submission, since=submission.handle.submitted_at)
         ends_success = self.ends_success and await asyncio.to_thread(self._may_end_here)
-        async for event in self.follow(
-            self._plan, ends_success=ends_success, pushes_xcom=self.pushes_xcom, in_triggerer=True
-        ):
-            yield event
+        return Beginning(self._plan, ends_success=ends_success, told=told)
 
     async def cancel_its_job(self) -> None:
         """Cancel the job, also one that is just submitted, unless another triggerer follows it."""
@@ -126,21 +136,20 @@ class SubmitTrigger(FollowingTrigger):
         kind = cast("type[JobTask]", load(self.operator))
         return kind(task_id=self.task_instance.task_id, **{**self.settings, **seconds, **rendered})
 
-    def _submit(self, task: JobTask) -> Submission:
-        return task.submit_from_triggerer(self.task_instance, is_stopped=lambda: self._is_killed)
+    def _submit(self, task: JobTask, backends: SharedBackends) -> Submission:
+        return submit_from_triggerer(
+            task, self.task_instance, backends=backends, is_stopped=lambda: self._is_killed
+        )
 
     def _find(self, task: JobTask) -> JobHandle | None:
-        return task.find_from_triggerer(self.task_instance)
+        return find_from_triggerer(task, self.task_instance)
 
     async def _in_thread(self, task: JobTask, call: Callable[[JobTask], T]) -> asyncio.Future[T]:
         """Begin a blocking call in one of the few threads of the task's first connection."""
         ref = await asyncio.to_thread(lambda: task.resolve_targets()[0].ref)
-        pool = _pools.setdefault(
-            f"{ref.backend} {ref.conn_id}",
-            ThreadPoolExecutor(SUBMISSIONS_PER_CONNECTION, thread_name_prefix="submit"),
-        )
+        pool = _pool(f"{ref.backend} {ref.conn_id}")
         context = contextvars.copy_context()
-        future = asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(call, task))
+        future = asyncio.get_running_loop().run_in_executor(pool, context.run, call, task)
         # An error that nobody waits for any more is no error of the triggerer.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future

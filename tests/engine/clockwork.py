@@ -26,7 +26,7 @@ LIMITS = Limits(
     late_logs_seconds=30,
     quiet_logs_seconds=5,
 )
-STEADY = Pacing(jitter=0)
+STEADY = Pacing(phase=0)
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):

@@ -14,7 +14,7 @@ from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.models import BackendRef
 from airflow_provider_jobs.core.registry import BackendEntry
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.engine.targets import Target
+from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.task import JobTask
 from tests.contract.fake import FakeBackend
 

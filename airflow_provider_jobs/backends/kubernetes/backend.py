@@ -5,7 +5,7 @@ It only joins the hook's calls with the pure modules beside it; it never sleeps,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pendulum
@@ -13,6 +13,7 @@ import pendulum
 from airflow_provider_jobs.backends.kubernetes import mapping, request
 from airflow_provider_jobs.backends.kubernetes.explain import Explainer
 from airflow_provider_jobs.backends.kubernetes.hook import KubernetesJobHook
+from airflow_provider_jobs.backends.kubernetes.informer import JobInformer
 from airflow_provider_jobs.backends.kubernetes.log_reader import LogReader
 from airflow_provider_jobs.backends.kubernetes.lookup import JobLookup
 from airflow_provider_jobs.backends.kubernetes.options import KubernetesScope
@@ -37,11 +38,16 @@ class KubernetesBackend:
     """
 
     # Every container's log is a call of its own, so those of a large array take some reads after its end.
+    # None is late: a runtime tells of a container's end only when all of its output is in the file (see
+    # handleContainerExit of containerd, drain_stdio of CRI-O's conmon), and the service, from 1.31 on, of a
+    # Job's end only when its pods have ended:
+    # https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions
     limits = Limits(
         describe_chunk=MAX_SELECTED,
         describe_floor_seconds=1.0,
         logs_floor_seconds=1.0,
         late_logs_seconds=120.0,
+        quiet_logs_seconds=0.0,
     )
 
     def __init__(self, ref: BackendRef) -> None:
@@ -50,7 +56,8 @@ class KubernetesBackend:
         self.hook = KubernetesJobHook(
             ref.conn_id, namespace=scope.namespace, cluster_context=scope.cluster_context
         )
-        self._lookup = JobLookup(self.hook)
+        self._informer = JobInformer(self.hook)
+        self._lookup = JobLookup(self.hook, self._informer.known)
         self._logs = LogReader(self.hook)
         self._explainer = Explainer(self.hook)
 
@@ -87,9 +94,9 @@ class KubernetesBackend:
     def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
         """Return one report for every handle, in their order.
 
-        Up to three Jobs are read one by one, more with one list. Pods are read once in the life of a Job,
-        when it has begun to run, and once more where it has failed; without the right to read pods, times and
-        failures are what the Job alone tells.
+        Jobs that :meth:`watch` tells of cost no call. Of others, up to three are read one by one, more with
+        one list. Pods are read once in the life of a Job, when it has begun to run, and once more where it
+        has failed; without the right to read pods, times and failures are what the Job alone tells.
         """
         jobs = self._lookup.jobs(handles)
         started = self._lookup.started(handles, jobs)
@@ -97,6 +104,18 @@ class KubernetesBackend:
             self._report(handle, jobs.get(handle.native_id), started.get(handle.native_id))
             for handle in handles
         ]
+
+    def watch(self) -> Iterator[list[str]]:
+        """Yield native ids of Jobs of the namespace that may have changed: see :meth:`JobInformer.watch`.
+
+        :raises AccessDenied: Jobs may not be watched, or not be listed
+        :raises TransientError: the connection broke off, or was silent for too long
+        """
+        return self._informer.watch()
+
+    def stop_watching(self) -> None:
+        """End :meth:`watch` from another thread. Idempotent."""
+        self._informer.stop()
 
     def cancel(self, handle: JobHandle, reason: str) -> None:
         """Stop the Job and keep its record; where it may not be changed, delete it.

@@ -5,9 +5,10 @@ Every call has a deadline and is sent once. It knows no Job.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import yaml
 from airflow.providers.cncf.kubernetes.hooks.kubernetes import KubernetesHook
 from airflow.providers.common.compat.sdk import AirflowException
-from kubernetes import client, watch
+from kubernetes import client
 from kubernetes.config import ConfigException, load_incluster_config
 from urllib3.util import Retry
 
+from airflow_provider_jobs.backends.kubernetes.changes import ChangeStream
 from airflow_provider_jobs.backends.kubernetes.errors import VENDOR_EXCEPTIONS, to_error
 from airflow_provider_jobs.core.errors import AccessDenied, JobsError
 from airflow_provider_jobs.hooks.base import known_connection
@@ -137,28 +139,35 @@ class KubernetesConnection(KubernetesHook):
             told.get("items") or [], metadata.get("continue") or "", metadata.get("resourceVersion") or ""
         )
 
-    def models_of(self, kind: str, items: Iterator[Json]) -> Iterator[Any]:
+    def models_of(self, kind: str, items: Iterable[Json]) -> Iterator[Any]:
         """Yield the vendor's models of plain JSON."""
         for item in items:
             yield self.api_client.deserialize(SimpleNamespace(data=json.dumps(item)), kind)
 
-    def changes_of(
+    def watch_of(
         self, call: Callable[..., Any], namespace: str | None, timeout_seconds: int, options: Json
-    ) -> Iterator[tuple[str, Any]]:
-        """Yield what one of the vendor's lists tells of changes."""
-        connect, read = self.timeout
+    ) -> ChangeStream:
+        """Begin a watch with one of the vendor's lists."""
+        connect, _ = self.timeout
         try:
-            # With a time of its own the vendor's watch ends there, and neither asks again nor hides a 410.
-            for event in watch.Watch().stream(
-                call,
+            answer = call(
                 namespace or self.namespace,
+                watch=True,
                 timeout_seconds=timeout_seconds,
-                _request_timeout=(connect, timeout_seconds + read),
-                **options,
-            ):
-                yield event["type"], event["object"]
+                _preload_content=False,
+                # The service may be silent all the time, and a connection that is silent beyond it is dead.
+                _request_timeout=(connect, timeout_seconds + connect),
+                **{name: value for name, value in options.items() if value is not None},
+            )
         except VENDOR_EXCEPTIONS as error:
             raise self.translate(error, call="watch") from error
+        return ChangeStream(answer, translate=lambda error: self.translate(error, call="watch"))
+
+    def changes_of(self, kind: str, begin: Callable[[], ChangeStream]) -> Iterator[tuple[str, Any]]:
+        """Yield the changes of a watch as the vendor's models; bookmarks as plain JSON."""
+        with contextlib.closing(begin()) as stream:
+            for change, found in stream:
+                yield change, found if change == "BOOKMARK" else next(self.models_of(kind, [found]))
 
 
 def all_items(read: Callable[..., Page], *args: Any, **kwargs: Any) -> Iterator[Json]:

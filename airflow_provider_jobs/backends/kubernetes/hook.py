@@ -8,11 +8,13 @@ JSON in one call, which costs a tenth where there are many.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kubernetes import client
 
 from airflow_provider_jobs.backends.kubernetes import logs
+from airflow_provider_jobs.backends.kubernetes.changes import ChangeStream
 from airflow_provider_jobs.backends.kubernetes.connection import (
     PAGE_SIZE,
     Json,
@@ -311,21 +313,30 @@ class KubernetesJobHook(KubernetesConnection):
     ) -> Iterator[tuple[str, Any]]:
         """Yield changes of Jobs as ``("ADDED" | "MODIFIED" | "DELETED", job)`` until the time is up.
 
-        Needs the right to ``watch``, which nothing else here does.
+        Needs the right to ``watch``, which only watches do.
         https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
 
         :param options: ``label_selector``, ``field_selector``; ``resource_version`` of a list, to go on from
             there (without it what exists comes first, as ADDED); ``allow_watch_bookmarks``, for
             ``("BOOKMARK", json)`` that tell how far the watch is
         :raises ResourceVersionExpired: the version is too old: list again
+        :raises UnavailableError: the connection broke off; go on from the last version
         """
-        return self.changes_of(self.batch_v1_client.list_namespaced_job, namespace, timeout_seconds, options)
+        begin = partial(self.watch_jobs_json, namespace, timeout_seconds=timeout_seconds, **options)
+        return self.changes_of("V1Job", begin)
+
+    def watch_jobs_json(
+        self, namespace: str | None = None, *, timeout_seconds: int = WATCH_SECONDS, **options: Any
+    ) -> ChangeStream:
+        """Begin what :meth:`watch_jobs` yields, as plain JSON, and to be ended from another thread."""
+        return self.watch_of(self.batch_v1_client.list_namespaced_job, namespace, timeout_seconds, options)
 
     def watch_pods(
         self, namespace: str | None = None, *, timeout_seconds: int = WATCH_SECONDS, **options: Any
     ) -> Iterator[tuple[str, Any]]:
         """Yield changes of pods, as :meth:`watch_jobs` does of Jobs."""
-        return self.changes_of(self.core_v1_client.list_namespaced_pod, namespace, timeout_seconds, options)
+        call = self.core_v1_client.list_namespaced_pod
+        return self.changes_of("V1Pod", partial(self.watch_of, call, namespace, timeout_seconds, options))
 
     def test_connection(self) -> tuple[bool, str]:
         """Return whether the Jobs of the connection's namespace can be listed, and what was found."""

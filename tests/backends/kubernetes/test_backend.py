@@ -175,7 +175,9 @@ class TestCalls:
         backend.hook.patch_job(handles[2].name, {"metadata": {"labels": {request.KEY_LABEL: None}}})
         assert all(told.found for told in backend.describe(handles))
 
-    def test_nothing_is_ever_watched(self, quiet_cloud: LocalCloud, backend: KubernetesBackend) -> None:
+    def test_nothing_is_watched_unless_it_is_asked_for(
+        self, quiet_cloud: LocalCloud, backend: KubernetesBackend
+    ) -> None:
         quiet_cloud.admin.add_fault(method="watch *", error={"code": 403})
         handle = backend.submit(SPEC, new_key())
         until(backend, handle, JobState.SUCCEEDED)

@@ -106,6 +106,20 @@ class TestContainers:
         backend.delete(handle)
 
 
+class TestTheEnd:
+    def test_one_read_after_the_end_of_jobs_brings_all_of_their_lines(
+        self, backend: KubernetesBackend
+    ) -> None:
+        script = "n=0; while [ $n -lt 300 ]; do echo $n; n=$((n + 1)); done; printf last; exit $JOB_INDEX"
+        handles = [submit(backend, script, array_size=2) for _ in range(4)]
+        for handle in handles:
+            over(backend, handle)
+            (page,) = backend.read_logs([LogCursor(handle=handle)])
+            told = Counter(line.message for line in page.lines)
+            assert told == Counter({str(n): 2 for n in range(300)} | {"last": 2})
+            assert not page.more
+
+
 class TestBounds:
     def test_a_read_asks_a_bounded_number_of_containers_in_turn(
         self, quiet_cloud: LocalCloud, backend: KubernetesBackend, monkeypatch: pytest.MonkeyPatch

@@ -80,11 +80,7 @@ class Lists:
         return answers.many(call, page, meta=meta)
 
     def _check_version(self, call: Call) -> None:
-        wanted = call.query.get("resourceVersion", "")
-        if wanted and not wanted.isdigit():
-            raise statuses.bad_request(
-                f"Invalid value: {json.dumps(wanted)}: strconv.ParseUint: invalid syntax"
-            )
+        wanted = _check_form(call)
         if wanted and int(wanted) > self._store.version:
             raise ApiError(
                 "Timeout",
@@ -98,9 +94,13 @@ class Lists:
         return (EVENTS, self._as_new_event) if kind is NEW_EVENTS else (kind, None)
 
     def watch(self, call: Call) -> Response:
-        """A stream of changes. Raises ApiError (400) before it begins; later errors are events."""
+        """A stream of changes. Raises ApiError (400) before it begins; later errors are events.
+
+        A version of the future is waited for, unlike with a list:
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#unavailable-resource-versions
+        """
         _matcher(call)
-        self._check_version(call)
+        _check_form(call)
         seconds = call.number("timeoutSeconds")
         if not seconds:
             seconds = int(_MIN_WATCH_SECONDS * (1 + random.random()))  # noqa: S311 - spreads reconnects
@@ -169,6 +169,10 @@ class _Told:
         if not now and not then:
             return b""
         type_ = "DELETED" if not now else "MODIFIED" if then else "ADDED"
+        if before is not None and not now:
+            # What left the selection is told as it was in it, with the version at which it left:
+            # staging/src/k8s.io/apiserver/pkg/storage/cacher/cache_watcher.go
+            after = before.with_meta(resourceVersion=after.meta["resourceVersion"])
         first, self._headed = not self._headed, True
         return answers.watch_event(call, type_, found=after, first=first)
 
@@ -181,6 +185,14 @@ def _matcher(call: Call) -> Matcher | None:
     )
 
 
+def _check_form(call: Call) -> str:
+    """The version that a call names. Raises ApiError (400)."""
+    wanted = call.query.get("resourceVersion", "")
+    if wanted and not wanted.isdigit():
+        raise statuses.bad_request(f"Invalid value: {json.dumps(wanted)}: strconv.ParseUint: invalid syntax")
+    return wanted
+
+
 def _marks(now: float, end: float) -> list[float]:
     """When bookmarks are due."""
     count = int((end - now) // _BOOKMARK_SECONDS)
@@ -191,8 +203,10 @@ def _marks(now: float, end: float) -> list[float]:
 async def _wait(store: Store, position: int, *, until: float) -> None:
     """Wait for a change after a version, or until so many seconds are over."""
     changed = asyncio.ensure_future(store.changed(position))
-    await asyncio.wait({changed}, timeout=max(0.0, until))
-    changed.cancel()
+    try:
+        await asyncio.wait({changed}, timeout=max(0.0, until))
+    finally:
+        changed.cancel()
 
 
 def _closed(version: int, start: int) -> str:

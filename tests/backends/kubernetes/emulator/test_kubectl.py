@@ -6,13 +6,23 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_jobs.emulator.process import LocalCloud
-from tests.backends.kubernetes.emulator.conftest import Kube, container, indexed, job, until
+from tests.backends.kubernetes.emulator.conftest import (
+    JOBS,
+    MERGE,
+    Kube,
+    conditions,
+    container,
+    indexed,
+    job,
+    until,
+)
 from tests.conftest import service_is_absent
 
 Kubectl = Callable[..., str]
@@ -136,6 +146,26 @@ def test_get_watch_sees_changes(kubectl: Kubectl, kube: Kube):
     told = kubectl("get", "jobs", "--watch", "--request-timeout=5s")
     assert "Running" in told
     assert "Complete" in told
+
+
+def test_get_watch_sees_jobs_come_into_a_selection_and_leave_it(
+    cloud: LocalCloud, kubectl: Kubectl, kube: Kube
+):
+    kube.create(job(suspend=True))
+    kube.until_job(conditions)
+    heard: list[str] = []
+    watch = ("get", "jobs", "--watch-only", "--output-watch-events", "-l", "tier=a", "--request-timeout=5s")
+    reader = threading.Thread(target=lambda: heard.append(kubectl(*watch)))
+    cloud.admin.clear_counters()
+    reader.start()
+    until(lambda: cloud.admin.calls("watch jobs"), bool)
+    for tier in ("a", "b"):
+        kube.call("PATCH", f"{JOBS}/work", {"metadata": {"labels": {"tier": tier}}}, content_type=MERGE)
+    reader.join()
+    assert [line.split()[:2] for line in heard[0].splitlines()[1:]] == [
+        ["ADDED", "work"],
+        ["DELETED", "work"],
+    ]
 
 
 def test_patch_suspends_and_resumes(kubectl: Kubectl):

@@ -148,6 +148,10 @@ class TestWatches:
         found = list(lines(cloud, MAPS, resourceVersion=version, labelSelector="parity=odd"))
         told = [(event["type"], event["object"]["metadata"]["name"]) for event in found]
         assert told == [("DELETED", "m1"), ("ADDED", "m2")]
+        # As it was when it still matched, with the version of the change.
+        left, now = found[0]["object"]["metadata"], maps.call("GET", f"{MAPS}/m1")["metadata"]
+        assert left["labels"]["parity"] == "odd"
+        assert left["resourceVersion"] == now["resourceVersion"]
 
     def test_bookmarks_tell_how_far_it_has_come(self, cloud: LocalCloud, maps: Kube):
         found = list(lines(cloud, MAPS, allowWatchBookmarks="true", labelSelector="parity=odd"))
@@ -177,6 +181,12 @@ class TestWatches:
         [event] = lines(cloud, MAPS, resourceVersion=version)
         assert event["type"] == "ERROR"
         assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
+
+    def test_a_version_of_the_future_is_waited_for(self, cloud: LocalCloud, maps: Kube):
+        version = int(maps.call("GET", MAPS)["metadata"]["resourceVersion"])
+        assert list(lines(cloud, MAPS, resourceVersion=version + 1000)) == []
+        refusal = maps.error("GET", MAPS, watch="1", resourceVersion="now")
+        assert refusal["code"] == 400
 
     def test_one_object_can_be_watched_by_its_path(self, cloud: LocalCloud, maps: Kube):
         found = list(lines(cloud, f"{MAPS}/m3"))

@@ -7,6 +7,7 @@ speak a vendor's wire.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
@@ -16,6 +17,7 @@ from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.faults import FaultRule
 from airflow_provider_jobs.emulator.jobs import EndReason, Event, Job, JobState
 from airflow_provider_jobs.emulator.progress import ProgressRule
+from airflow_provider_jobs.emulator.usage import usage
 
 
 class LogSettings(BaseModel):
@@ -51,6 +53,11 @@ def make_router(cloud: Cloud) -> APIRouter:
     @router.get("/health")
     async def health() -> dict[str, Any]:
         return {"ok": True, "jobs": len(cloud.jobs), "lines": len(cloud.logs)}
+
+    @router.get("/process")
+    async def process() -> dict[str, float]:
+        now = usage()
+        return {**dataclasses.asdict(now), "cpu_seconds": now.cpu_seconds}
 
     @router.get("/counters")
     async def counters() -> dict[str, dict[str, object]]:
@@ -183,6 +190,7 @@ def _summary(job: Job) -> dict[str, Any]:
         "images": list(job.spec.images),
         "created_at": job.created_at.to_iso8601_string(),
         "updated_at": job.updated_at.to_iso8601_string(),
+        "ended_at": job.events[-1].at.to_iso8601_string() if job.ended else None,
         "run_seconds": job.run_duration().total_seconds(),
     }
 

@@ -15,7 +15,8 @@ from typing import Any
 from airflow_provider_jobs.emulator.attempts import Workplace
 from airflow_provider_jobs.emulator.calls import Calls
 from airflow_provider_jobs.emulator.children import Children
-from airflow_provider_jobs.emulator.jobs import EndReason, Job, JobSpec, JobTable
+from airflow_provider_jobs.emulator.jobs import EndReason, Job, JobSpec
+from airflow_provider_jobs.emulator.jobtable import JobTable
 from airflow_provider_jobs.emulator.listing import Listings
 from airflow_provider_jobs.emulator.logstore import LogStore
 from airflow_provider_jobs.emulator.progress import Progress

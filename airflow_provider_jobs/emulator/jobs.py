@@ -6,8 +6,9 @@ history of state, and nothing else: it must not start processes, wait, or know a
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -148,6 +149,11 @@ class AttemptRefused(Exception):
         self.end = AttemptEnd(EndReason.REFUSED, exit_code, message)
 
 
+def between(start: dt.datetime, end: dt.datetime) -> dt.timedelta:
+    """The time from one moment to another; lists of thousands of jobs cannot wait for an Interval each."""
+    return dt.datetime.__sub__(end, start)
+
+
 class JobListener(Protocol):
     """Told about every change right after it happened, on the event loop. Must not block or raise."""
 
@@ -168,7 +174,8 @@ class JobSpec:
     :class:`AttemptRefused` the task fails without having run. ``again(index, attempt, end)`` takes the place
     of ``retry`` where the decision needs the index or takes time; it is asked after a success, too. Neither
     is waited for any longer once the job is stopped. ``one_slot``: the tasks count as one process among those
-    that may run at one time, so that tasks that wait for each other always run together.
+    that may run at one time, so that tasks that wait for each other always run together. ``listed_under``:
+    the lists that have the job, by what the table of jobs finds them by.
     """
 
     dialect: str
@@ -184,6 +191,7 @@ class JobSpec:
     gate: Callable[[int, int], Awaitable[None]] | None = None
     again: Callable[[int, int, AttemptEnd], Awaitable[bool]] | None = None
     one_slot: bool = False
+    listed_under: tuple[Hashable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -238,11 +246,11 @@ class Job:
         failures = ((task, task.events[-1]) for task in self.tasks if task.state is TaskState.FAILED)
         return min(failures, key=lambda pair: pair[1].at, default=None)
 
-    def run_duration(self) -> pendulum.Duration:
+    def run_duration(self) -> dt.timedelta:
         """Time spent running so far; zero before the first task ran."""
         if self.run_started_at is None:
-            return pendulum.duration()
-        return ((self.run_ended_at or pendulum.now("UTC")) - self.run_started_at).as_duration()
+            return dt.timedelta()
+        return between(self.run_started_at, self.run_ended_at or pendulum.now("UTC"))
 
     def move(self, state: JobState) -> None:
         """Change the job's state and tell the listener. Setting the present state again does nothing."""
@@ -279,39 +287,3 @@ class Job:
     def _stamp(self) -> pendulum.DateTime:
         self.updated_at = pendulum.now("UTC")
         return self.updated_at
-
-
-class JobTable:
-    """All jobs of the local cloud, in order of creation, across dialects."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[tuple[str, str], Job] = {}
-        self._by_uid: dict[str, Job] = {}
-
-    def add(self, job: Job) -> None:
-        """Take in a new job. Raises ValueError when its name is taken; dialects check before."""
-        key = (job.spec.dialect, job.spec.name)
-        if key in self._by_name:
-            raise ValueError(f"job {job.spec.name} exists in dialect {job.spec.dialect}")
-        self._by_name[key] = job
-        self._by_uid[job.spec.uid] = job
-
-    def remove(self, job: Job) -> None:
-        """Forget a job; the name is free again, the uid stays known nowhere."""
-        key = (job.spec.dialect, job.spec.name)
-        # Another job may have the name by now.
-        if self._by_name.get(key) is job:
-            del self._by_name[key]
-        self._by_uid.pop(job.spec.uid, None)
-
-    def get(self, dialect: str, name: str) -> Job | None:
-        return self._by_name.get((dialect, name))
-
-    def by_uid(self, uid: str) -> Job | None:
-        return self._by_uid.get(uid)
-
-    def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._by_name.values()))
-
-    def __len__(self) -> int:
-        return len(self._by_name)

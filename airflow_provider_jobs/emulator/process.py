@@ -65,6 +65,10 @@ class Admin:
         """End a running attempt as its machine would: "preempted", "lost", "rebooted" ..."""
         self.call("POST", f"/jobs/{uid}/tasks/{index}/interrupt", {"reason": reason})
 
+    def process(self) -> dict[str, float]:
+        """CPU seconds since the start, memory and threads of the server's own process."""
+        return self.call("GET", "/process")
+
     def counters(self) -> dict[str, dict[str, Any]]:
         return self.call("GET", "/counters")
 

@@ -22,10 +22,10 @@ from airflow_provider_jobs.emulator.jobs import (
     EndReason,
     Job,
     JobState,
-    JobTable,
     Task,
     TaskState,
 )
+from airflow_provider_jobs.emulator.jobtable import JobTable
 from airflow_provider_jobs.emulator.progress import Progress, Stage
 from airflow_provider_jobs.emulator.slots import SharedSlot
 

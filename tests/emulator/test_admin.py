@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_jobs.emulator.process import LocalCloud, LocalCloudFailed
@@ -175,3 +176,28 @@ def test_a_client_may_take_it_for_its_proxy(cloud: LocalCloud):
 def test_an_address_of_no_service_is_not_found(cloud: LocalCloud):
     assert ask(cloud, "GET", "/v1/no/such/thing")[0] == 404
     assert ask(cloud, "PATCH", f"{JOBS}/a")[0] == 404
+
+
+def test_the_server_tells_what_its_own_process_takes(cloud: LocalCloud):
+    before = cloud.admin.process()
+    for number in range(20):
+        submit(cloud, f"j{number}", "sleep 600")
+    after = cloud.admin.process()
+    assert after["cpu_seconds"] == pytest.approx(after["user_seconds"] + after["system_seconds"])
+    assert after["cpu_seconds"] >= before["cpu_seconds"] > 0
+    assert after["at"] > before["at"]
+    assert after["memory_bytes"] > 1 << 20
+    assert 0 < after["threads"] < 50
+    # Nobody is counted for having looked.
+    assert list(cloud.admin.counters()) == ["google.cloud.batch.v1.BatchService/CreateJob"]
+
+
+def test_a_list_of_jobs_tells_when_each_of_them_ended(cloud: LocalCloud):
+    submit(cloud, "done")
+    submit(cloud, "busy", "sleep 600")
+    wait_for(cloud, "done", "SUCCEEDED")
+    wait_for(cloud, "busy", "RUNNING")
+    ended = {job["name"].rpartition("/")[2]: job["ended_at"] for job in cloud.admin.jobs()}
+    assert ended["busy"] is None
+    events = ask(cloud, "GET", f"{JOBS}/done")[1]["status"]["statusEvents"]
+    assert pendulum.parse(ended["done"]) == pendulum.parse(events[-1]["eventTime"])

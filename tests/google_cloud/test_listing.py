@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pendulum
 import pytest
 
-from airflow_provider_jobs.core.errors import InvalidRequest, NotFound
+from airflow_provider_jobs.core.errors import InvalidRequest, NotFound, ThrottledError
 from airflow_provider_jobs.google_cloud.listing import Calls, Listing
 from airflow_provider_jobs.google_cloud.paging import Page
 
@@ -30,11 +31,15 @@ class Shelf:
 
     :param number: how it writes the project in its lists
     :param refuses_masks: whether it takes no field mask
+    :param patience: how many calls it answers before it refuses one
+    :param is_forgetful: whether it takes no page token until a list begins anew
     """
 
     count: int
     number: str = "p"
     refuses_masks: bool = False
+    patience: int = 1_000_000
+    is_forgetful: bool = False
     asked: list[str] = field(default_factory=list)
 
     def name(self, index: int, project: str = "p") -> str:
@@ -53,6 +58,9 @@ class Shelf:
     def page(self, parent: str, size: int, token: str, fields: str | None) -> Page[Thing]:
         self._ask(f"list {fields}")
         assert parent == PARENT
+        self.is_forgetful = self.is_forgetful and bool(token)
+        if self.is_forgetful:
+            raise InvalidRequest("page token is invalid")
         newest = int(token or self.count)
         indexes = range(newest - 1, max(newest - size, 0) - 1, -1)
         left = newest - len(indexes)
@@ -60,13 +68,23 @@ class Shelf:
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
+        if not self.patience:
+            self.patience = 1_000_000
+            raise ThrottledError("slow down")
+        self.patience -= 1
         if self.refuses_masks and not what.endswith("None"):
             raise InvalidRequest("Request contains an invalid argument.")
 
 
-def find(shelf: Shelf, *indexes: int) -> list[int]:
+def listing_of(shelf: Shelf, *, clock: Callable[[], float] = lambda: 0.0) -> Listing[Thing]:
+    """Return what looks for things on a shelf."""
+    calls = Calls(get=shelf.get, page=shelf.page, get_fields="one", page_fields="many")
+    return Listing(calls, clock=clock)
+
+
+def find(shelf: Shelf, *indexes: int, listing: Listing[Thing] | None = None) -> list[int]:
     """Look for things and return which of them were found."""
-    listing = Listing(Calls(get=shelf.get, page=shelf.page, get_fields="one", page_fields="many"))
+    listing = listing or listing_of(shelf)
     wanted = {shelf.name(index): START.add(seconds=index) for index in indexes}
     found = listing.find(PARENT, wanted)
     assert all(thing.create_time == wanted[name] for name, thing in found.items())
@@ -74,7 +92,14 @@ def find(shelf: Shelf, *indexes: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("count", "asked"), [(1, ["get one"]), (9, ["get one"] * 9), (10, ["list many"]), (200, ["list many"])]
+    ("count", "asked"),
+    [
+        (1, ["get one"]),
+        (9, ["get one"] * 9),
+        (10, ["list many"]),
+        (1000, ["list many"]),
+        (10_000, ["list many"] * 10),
+    ],
 )
 def test_few_are_asked_for_one_by_one_and_many_with_a_page(count: int, asked: list[str]) -> None:
     shelf = Shelf(count)
@@ -116,3 +141,71 @@ def test_a_field_mask_that_is_refused_is_never_sent_again() -> None:
     shelf = Shelf(3, refuses_masks=True)
     assert find(shelf, 0, 1, 2) == [0, 1, 2]
     assert shelf.asked == ["get one", "get None", "get None", "get None"]
+
+
+class TestBrokenOff:
+    """Ten thousand in ten pages, of which the service refuses one."""
+
+    WANTED = range(10_000)
+
+    def test_the_next_call_goes_on_with_the_page_that_was_refused(self) -> None:
+        shelf = Shelf(10_000, patience=6)
+        listing = listing_of(shelf)
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        assert len(shelf.asked) == 7
+        shelf.patience = 2
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        assert find(shelf, *self.WANTED, listing=listing) == list(self.WANTED)
+        assert shelf.asked == ["list many"] * (7 + 3 + 2)
+
+    def test_the_call_after_that_begins_anew(self) -> None:
+        shelf = Shelf(10_000, patience=6)
+        listing = listing_of(shelf)
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        find(shelf, *self.WANTED, listing=listing)
+        shelf.asked.clear()
+        find(shelf, *self.WANTED, listing=listing)
+        assert shelf.asked == ["list many"] * 10
+
+    def test_what_was_made_meanwhile_is_looked_for_from_the_newest_on(self) -> None:
+        shelf = Shelf(10_000, patience=6)
+        listing = listing_of(shelf)
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        shelf.count = 10_500
+        shelf.asked.clear()
+        assert find(shelf, *range(10_500), listing=listing) == list(range(10_500))
+        assert shelf.asked == ["list many"] * 5
+
+    def test_a_few_are_asked_for_anew_meanwhile(self) -> None:
+        shelf = Shelf(10_000, patience=6)
+        listing = listing_of(shelf)
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        shelf.asked.clear()
+        assert find(shelf, 9_999, listing=listing) == [9_999]
+        assert shelf.asked == ["get one"]
+
+    def test_what_was_found_long_ago_counts_no_more(self) -> None:
+        shelf, now = Shelf(10_000, patience=6), [0.0]
+        listing = listing_of(shelf, clock=lambda: now[0])
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        now[0] = 121.0
+        shelf.asked.clear()
+        find(shelf, *self.WANTED, listing=listing)
+        assert shelf.asked == ["list many"] * 10
+
+    def test_a_token_that_no_longer_holds_begins_the_list_anew_and_says_nothing_of_masks(self) -> None:
+        shelf = Shelf(10_000, patience=6)
+        listing = listing_of(shelf)
+        with pytest.raises(ThrottledError):
+            find(shelf, *self.WANTED, listing=listing)
+        shelf.asked.clear()
+        shelf.is_forgetful = True
+        assert find(shelf, *self.WANTED, listing=listing) == list(self.WANTED)
+        assert shelf.asked[:3] == ["list many", "list None", "list many"]
+        assert shelf.asked.count("list None") == 1

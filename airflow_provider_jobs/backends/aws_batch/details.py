@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,11 @@ def moment(stamp_ms: Any) -> pendulum.DateTime | None:
     if not stamp_ms:
         return None
     seconds, rest = divmod(int(stamp_ms), 1000)
-    return pendulum.from_timestamp(seconds).add(microseconds=rest * 1000)
+    at = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
+    # pendulum's own ways to the same take ten times as long.
+    return pendulum.DateTime(
+        at.year, at.month, at.day, at.hour, at.minute, at.second, rest * 1000, tzinfo=pendulum.UTC
+    )
 
 
 def _attempt(fields: Fields, number: int, *, containers: tuple[Container, ...]) -> Attempt:

@@ -40,12 +40,13 @@ class AzureBatchBackend:
     """
 
     # The service publishes no rate; every task in a log costs calls of its own, so reads keep a distance.
+    # One list of an account's jobs, and of a shared job's tasks, serves all that are asked for at once.
     limits = Limits(
-        describe_chunk=100,
+        describe_chunk=10_000,
         describe_floor_seconds=2.0,
         logs_floor_seconds=2.0,
         late_logs_seconds=60.0,
-        quiet_logs_seconds=8.0,
+        quiet_logs_seconds=3.0,
     )
 
     def __init__(self, ref: BackendRef) -> None:
@@ -85,8 +86,14 @@ class AzureBatchBackend:
     def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
         """Return one report for every handle, in their order.
 
-        One call for every job of its own, one for up to 15 submissions of a shared job, and one more for all
-        jobs that are active.
+        Jobs of their own cost one call for all that have not ended, and one for each whose tasks are looked
+        at: those that were never seen before or have ended, a quarter of those that have not started, and
+        eight more. What is told of the others is what was seen of them last; that they have not ended is
+        known. Up to three jobs are all looked at.
+
+        Submissions in a shared job cost one call for it, and one for up to 15 of them, or for a thousand
+        tasks that have not completed; then one for up to 15 of which a task has completed since the last
+        look, or for a thousand tasks that have. At worst that is twice one call for each 15.
         """
         return self._lookup.reports(handles)
 

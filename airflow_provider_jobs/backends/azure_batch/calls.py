@@ -78,6 +78,14 @@ class BatchCalls(OfficialAzureBatchHook):
         except VENDOR_EXCEPTIONS as error:
             raise self.translate(error, call=call) from error
 
+    def _lists(self, call: str, *args: Any, **kwargs: Any) -> Iterator[list[Any]]:
+        """Yield the pages of a listing call of the client, each asked for when it is needed."""
+        try:
+            for page in getattr(self.connection, call)(*args, **kwargs).by_page():
+                yield list(page)
+        except VENDOR_EXCEPTIONS as error:
+            raise self.translate(error, call=call) from error
+
     def _send(
         self, method: str, path: str, *, json: Any = None, headers: Mapping[str, str] | None = None
     ) -> Any:

@@ -15,7 +15,7 @@ CALLS_AT_ONCE = 8
 def at_once(call: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return what ``call`` answers for every item, in their order; the first error is raised.
 
-    Every call is made, whatever becomes of the others.
+    Calls that have not begun when one fails are not made.
     """
     if len(items) < 2:
         return [call(item) for item in items]

@@ -201,6 +201,18 @@ class AzureBatchHook(PoolCalls):
         """
         return self._pages("list_tasks", job_id, filter=filter, select=listed(select), max_results=page_size)
 
+    def list_task_pages(
+        self,
+        job_id: str,
+        filter: str | None = None,  # noqa: A002 - the vendor's name
+        select: Sequence[str] | None = None,
+    ) -> Iterator[list[models.BatchTask]]:
+        """Yield the tasks of a job page by page; the service may fill a page only in part.
+
+        :raises NotFound: there is no such job
+        """
+        return self._lists("list_tasks", job_id, filter=filter, select=listed(select), max_results=MAX_PAGE)
+
     @translated(*VENDOR_EXCEPTIONS)
     def terminate_task(self, job_id: str, task_id: str) -> None:
         """End a task: it completes as a failure.

@@ -143,7 +143,9 @@ class LogReader:
         )
         turn.lines.extend(piece.lines)
         turn.marks[number] = piece.mark
-        turn.has_more = turn.has_more or (bool(part.content) and reached < size)
+        # Whether a line without an end is the last one is asked at the next read.
+        holds_last = piece.mark.held and turn.is_over is None
+        turn.has_more = turn.has_more or holds_last or (bool(part.content) and reached < size)
 
 
 def _page(cursor: LogCursor, turns: Sequence[_Turn], *, more: bool) -> LogPage:

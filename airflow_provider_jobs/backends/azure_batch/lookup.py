@@ -1,15 +1,14 @@
 """Many submissions by their handles in few calls.
 
 The service lists the tasks of one job, a thousand in a call, and has no call for tasks of several jobs. So
-submissions that share a job are read together, and each job of its own costs one call. Tasks alone do not
-tell that a job was ended before they ran; the jobs that are active are one list more, whatever their number,
-since the service allows an account only some hundreds of them.
+submissions that share a job are read together, and of jobs of their own the tasks are read as rarely as can
+be: the jobs that have not ended are one list, whatever their number, since the service allows an account only
+some hundreds of them, and a job that runs leaves that list when its tasks have ended.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from azure.batch.models import BatchJob, BatchTask
 
@@ -19,20 +18,25 @@ from airflow_provider_jobs.backends.azure_batch.fan_out import at_once
 from airflow_provider_jobs.backends.azure_batch.hook import AzureBatchHook
 from airflow_provider_jobs.backends.azure_batch.mapping import Tally
 from airflow_provider_jobs.backends.azure_batch.places import Place
-from airflow_provider_jobs.core.errors import NotFound
+from airflow_provider_jobs.backends.azure_batch.seen import Seen
+from airflow_provider_jobs.backends.azure_batch.task_lists import TaskLists
+from airflow_provider_jobs.core.errors import JobsError, NotFound
 from airflow_provider_jobs.core.models import JobHandle, JobReport
 from airflow_provider_jobs.core.states import JobState
 
-TASK_FIELDS = ("id", "state", "executionInfo", "constraints")
 JOB_FIELDS = ("id", "state", "executionInfo")
-# From so many jobs on, the list of active jobs is asked for before any job alone.
+# From so many jobs on, the list of those that have not ended is asked for before any job alone.
 JOBS_PER_LIST = 4
-# An address has some thousand characters of room; a clause takes about a hundred of them.
-MAX_CLAUSES = 15
+# How many jobs of their own are looked at again in any case, those first that were not for longest.
+LOOKS = 8
+# A job that has not started is looked at in every so manieth describe at least.
+ROUNDS = 4
 
 
 class TaskLookup:
-    """Asks for tasks and jobs. Holds no state.
+    """Asks for tasks and jobs.
+
+    Holds what was seen last of jobs that have not ended, up to a bound. Lost, it is seen again.
 
     :param whole_up_to: a submission of more tasks is not listed as a whole while it runs
     """
@@ -40,26 +44,31 @@ class TaskLookup:
     def __init__(self, hook: AzureBatchHook, *, whole_up_to: int = MAX_PAGE) -> None:
         self._hook = hook
         self._whole_up_to = whole_up_to
+        self._seen = Seen()
+        self._lists = TaskLists(hook, self._seen, whole_up_to=whole_up_to)
 
     def reports(self, handles: Sequence[JobHandle]) -> list[JobReport]:
-        """Return one report for every handle, in their order."""
-        tallies = self._tallies(handles)
-        wanted = [
-            handle
-            for handle in handles
-            if (counted := tallies.get(handle.native_id)) and mapping.needs_job(handle, counted)
-        ]
-        jobs = self._jobs({Place.of(handle.native_id).job_id for handle in wanted})
-        return [self._report(handle, tallies.get(handle.native_id), jobs) for handle in handles]
+        """Return one report for every handle, in their order.
+
+        What has ended is not asked for again where another call fails: the next describe has it.
+        """
+        by_id = {handle.native_id: handle for handle in handles}
+        told = self._seen.take_ends(by_id)
+        left = [handle for native_id, handle in by_id.items() if native_id not in told]
+        try:
+            self._tell_own([handle for handle in left if not _is_shared(handle)], told)
+            self._tell_shared([handle for handle in left if _is_shared(handle)], told)
+        except JobsError:
+            self._seen.keep_ends(told)
+            raise
+        return [told[handle.native_id] for handle in handles]
 
     def unfinished_task(self, handle: JobHandle) -> BatchTask | None:
         """Return one task of a handle that has not completed, with what it asks of a node."""
         place = Place.of(handle.native_id)
         clauses = ["state ne 'completed'", place.filter]
-        return next(
-            self._listed(place.job_id, clauses, fields=("id", "requiredSlots", "dependsOn"), page_size=1),
-            None,
-        )
+        fields = ("id", "requiredSlots", "dependsOn")
+        return next(self._lists.listed(place.job_id, clauses, fields=fields, page_size=1), None)
 
     def task_ids(self, handle: JobHandle, *, finished_too: bool) -> list[str]:
         """Return the ids of the tasks of a handle.
@@ -69,109 +78,106 @@ class TaskLookup:
         """
         place = Place.of(handle.native_id)
         clauses = [None if finished_too else "state ne 'completed'", place.filter]
-        listed = self._listed(place.job_id, clauses, fields=("id",))
+        listed = self._lists.listed(place.job_id, clauses, fields=("id",))
         return [task.id for task in listed if place.index(task.id) is not None]
 
-    def _report(
-        self, handle: JobHandle, counted: Tally | None, jobs: dict[str, BatchJob | None]
-    ) -> JobReport:
-        job_id = Place.of(handle.native_id).job_id
-        if counted is None or jobs.get(job_id, ...) is None:
+    # Jobs of their own
+
+    def _tell_own(self, handles: Sequence[JobHandle], told: dict[str, JobReport]) -> None:
+        """Add the reports of jobs of their own."""
+        jobs = self._unended() if len(handles) >= JOBS_PER_LIST else {}
+        active = [each for each in handles if mapping.job_word(jobs.get(each.native_id)) == "active"]
+        due = {handle.native_id for handle in self._due(active)}
+        for handle in active:
+            seen = self._seen.tally(handle.native_id)
+            if seen is not None and handle.native_id not in due:
+                told[handle.native_id] = mapping.report(handle, seen, jobs[handle.native_id])
+
+        def look(handle: JobHandle) -> None:
+            told[handle.native_id] = self._look(handle, jobs.get(handle.native_id))
+
+        at_once(look, [handle for handle in handles if handle.native_id not in told])
+
+    def _due(self, active: Sequence[JobHandle]) -> list[JobHandle]:
+        """Return those of the active jobs whose tasks are to be looked at now.
+
+        Only tasks tell that a job has started. That it has ended, the list of jobs tells; how far it is in
+        between is looked at as there is time.
+        """
+        seen = {handle.native_id: self._seen.tally(handle.native_id) for handle in active}
+        unknown = [handle for handle in active if seen[handle.native_id] is None]
+        known = [(handle, before) for handle in active if (before := seen[handle.native_id]) is not None]
+        running = [handle for handle, before in known if before.has_started]
+        waiting = [handle for handle, before in known if not before.has_started]
+        share = max(LOOKS, -(-len(waiting) // ROUNDS))
+        return [*unknown, *self._seen.longest_ago(waiting, share), *self._seen.longest_ago(running, LOOKS)]
+
+    def _look(self, handle: JobHandle, job: BatchJob | None) -> JobReport:
+        """Return the report of a job by its tasks, and by itself where these do not tell.
+
+        :param job: where it was listed before
+        """
+        counted = next(iter(self._lists.tallies([handle])), None)
+        if counted is None:
+            self._seen.forget(handle.native_id)
             return JobReport(native_id=handle.native_id, found=False)
-        job = jobs.get(job_id)
+        if mapping.needs_job(handle, counted):
+            # Where nothing is left to wait for, the job has changed since it was listed.
+            job = job if job is not None and counted.unfinished else self._job(handle.native_id)
+            if job is None:
+                self._seen.forget(handle.native_id)
+                return JobReport(native_id=handle.native_id, found=False)
+        return self._report(handle, counted, job)
+
+    # Jobs that others share
+
+    def _tell_shared(self, handles: Sequence[JobHandle], told: dict[str, JobReport]) -> None:
+        """Add the reports of submissions in shared jobs."""
+        tallies: dict[str, Tally] = {}
+        try:
+            self._lists.add_shared(handles, tallies)
+        finally:
+            for handle in handles:
+                counted = tallies.get(handle.native_id)
+                if counted is not None and not mapping.needs_job(handle, counted):
+                    told[handle.native_id] = self._report(handle, counted, None)
+        left = [handle for handle in handles if handle.native_id not in told]
+        jobs = self._jobs({Place.of(each.native_id).job_id for each in left if each.native_id in tallies})
+        for handle in left:
+            counted, job = tallies.get(handle.native_id), jobs.get(Place.of(handle.native_id).job_id)
+            if counted is None or job is None:
+                told[handle.native_id] = JobReport(native_id=handle.native_id, found=False)
+            else:
+                told[handle.native_id] = self._report(handle, counted, job)
+
+    # Both
+
+    def _report(self, handle: JobHandle, counted: Tally, job: BatchJob | None) -> JobReport:
         told = mapping.report(handle, counted, job)
-        is_partial = handle.size > self._whole_up_to and counted.unsuccessful is None
         # The job is read after its tasks, and may have ended in between.
-        is_stale = counted.finished < handle.size
-        if (is_partial or is_stale) and told.state in (JobState.CANCELLED, JobState.FAILED):
+        is_stale = counted.unsuccessful is None or counted.finished < handle.size
+        if is_stale and told.state in (JobState.CANCELLED, JobState.FAILED):
             # Only now is it worth a list of all tasks: what has not succeeded must run again.
-            whole = mapping.tally(self._listed(job_id, [Place.of(handle.native_id).filter]), handle)
-            return mapping.report(handle, whole, job)
+            place = Place.of(handle.native_id)
+            counted = mapping.tally(self._lists.listed(place.job_id, [place.filter]), handle)
+            told = mapping.report(handle, counted, job)
+        has_ended = told.state is not None and told.state.is_terminal
+        # Of one task of a shared job the list tells all there is.
+        if told.found and not has_ended and (handle.size > 1 or not _is_shared(handle)):
+            self._seen.keep(handle.native_id, counted)
+        else:
+            self._seen.forget(handle.native_id)
         return told
 
-    # Tasks
-
-    def _tallies(self, handles: Sequence[JobHandle]) -> dict[str, Tally]:
-        """Return what the tasks of every submission add up to whose job is not gone."""
-        groups = list(self._groups(handles))
-        found: dict[str, Tally] = {}
-        for group, tallies in zip(groups, at_once(self._group_tallies, groups), strict=True):
-            found.update(zip((handle.native_id for handle in group), tallies, strict=False))
-        return found
-
-    def _groups(self, handles: Iterable[JobHandle]) -> Iterator[list[JobHandle]]:
-        """Yield the handles that are read with one list together."""
-        shared: dict[str, list[JobHandle]] = defaultdict(list)
-        for handle in dict.fromkeys(handles):
-            place = Place.of(handle.native_id)
-            if place.is_shared and handle.size <= self._whole_up_to:
-                shared[place.job_id].append(handle)
-            else:
-                yield [handle]
-        for several in shared.values():
-            for start in range(0, len(several), MAX_CLAUSES):
-                yield several[start : start + MAX_CLAUSES]
-
-    def _group_tallies(self, group: Sequence[JobHandle]) -> list[Tally]:
-        """Return one tally for every handle of a group, none at all where their job is gone."""
-        places = [Place.of(handle.native_id) for handle in group]
-        try:
-            if group[0].size > self._whole_up_to:
-                return [self._partial_tally(group[0])]
-            clauses = " or ".join(place.filter for place in places if place.filter)
-            tasks = list(self._listed(places[0].job_id, [clauses]))
-        except NotFound:
-            return []
-        return [mapping.tally(tasks, handle) for handle in group]
-
-    def _partial_tally(self, handle: JobHandle) -> Tally:
-        """Return what can be known of very many tasks in two or three calls while some are unfinished."""
-        place = Place.of(handle.native_id)
-        job_id, ours = place.job_id, place.filter
-        counts = None if place.is_shared else self._hook.get_task_counts(job_id).task_counts
-        succeeded, failed = (counts.succeeded, counts.failed) if counts else (0, 0)
-        running = self._first(job_id, ["state eq 'running'", ours])
-        one = running or self._first(job_id, ["state ne 'completed'", ours])
-        if one is None:
-            # Whether all are still there is only known from all.
-            return mapping.tally(self._listed(job_id, [ours]), handle)
-        # The counts lag behind by minutes; what is listed now is sure.
-        rest = handle.size - 1
-        seen = mapping.tally([one], handle.model_copy(update={"indexes": (place.index(one.id) or 0,)}))
-        return Tally(
-            succeeded=min(succeeded, rest),
-            failed=min(failed, rest - min(succeeded, rest)),
-            running=max(seen.running, counts.running if counts and seen.running else 0),
-            starting=seen.starting,
-            waiting=seen.waiting,
-            unknown=seen.unknown,
-            started_at=seen.started_at,
-            requeues=seen.requeues,
-        )
-
-    def _first(self, job_id: str, clauses: Sequence[str | None]) -> BatchTask | None:
-        return next(self._listed(job_id, clauses, page_size=1), None)
-
-    def _listed(
-        self,
-        job_id: str,
-        clauses: Sequence[str | None],
-        *,
-        fields: Sequence[str] = TASK_FIELDS,
-        page_size: int = MAX_PAGE,
-    ) -> Iterator[BatchTask]:
-        given = [clause for clause in clauses if clause]
-        together = " and ".join(f"({clause})" for clause in given) if len(given) > 1 else "".join(given)
-        return self._hook.list_tasks(job_id, together or None, fields, page_size=page_size)
-
-    # Jobs
+    def _unended(self) -> dict[str, BatchJob]:
+        """Return the jobs of the account that have not ended, by id."""
+        return {job.id: job for job in self._hook.list_jobs("state ne 'completed'", JOB_FIELDS)}
 
     def _jobs(self, job_ids: set[str]) -> dict[str, BatchJob | None]:
         """Return the jobs of these ids, ``None`` for those that are gone."""
         found: dict[str, BatchJob | None] = {}
         if len(job_ids) >= JOBS_PER_LIST:
-            active = self._hook.list_jobs("state eq 'active'", JOB_FIELDS)
-            found.update((job.id, job) for job in active if job.id in job_ids)
+            found.update((job_id, job) for job_id, job in self._unended().items() if job_id in job_ids)
         left = sorted(job_ids - found.keys())
         found.update(zip(left, at_once(self._job, left), strict=True))
         return found
@@ -181,3 +187,7 @@ class TaskLookup:
             return self._hook.get_job(job_id, JOB_FIELDS)
         except NotFound:
             return None
+
+
+def _is_shared(handle: JobHandle) -> bool:
+    return "/" in handle.native_id

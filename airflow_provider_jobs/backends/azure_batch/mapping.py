@@ -1,10 +1,14 @@
-"""What the service's words mean: the states of tasks and jobs, and what they add up to. Pure."""
+"""What the service's words mean: the states of tasks and jobs, and what they add up to. Pure.
+
+What is read of every task and job at every look is read under the service's own name (``job["state"]``): the
+vendor's models make new objects at every look at a field.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from itertools import islice
 
 import pendulum
@@ -61,12 +65,13 @@ ENDED_BADLY = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What the tasks of one submission add up to.
 
     :param unknown: words for states that are not known here
-    :param failed_tasks: those that completed without success, by original index
+    :param failed_indexes: original indexes of those that completed without success
+    :param failed_tasks: these tasks themselves, by original index, where they are at hand
     :param unsuccessful: original indexes that have not succeeded, ``None`` where that is not known
     """
 
@@ -75,6 +80,7 @@ class Tally:
     starting: int = 0
     waiting: int = 0
     unknown: tuple[str, ...] = ()
+    failed_indexes: tuple[int, ...] = ()
     failed_tasks: tuple[tuple[int, BatchTask], ...] = ()
     failed: int = 0
     unsuccessful: tuple[int, ...] | None = None
@@ -93,20 +99,30 @@ class Tally:
         return self.running + self.starting + self.waiting + len(self.unknown)
 
     @property
+    def has_started(self) -> bool:
+        """Whether one runs or has run."""
+        return bool(self.running or self.finished)
+
+    @property
     def ended_by_request(self) -> bool:
         """Whether one was ended by somebody."""
         return any(task_failure_kind(task) is FailureKind.CANCELLED for _, task in self.failed_tasks)
 
 
 def tally(tasks: Iterable[BatchTask], handle: JobHandle) -> Tally:
-    """Return what the tasks of a handle add up to; others in the list are left alone."""
+    """Return what the tasks of a handle add up to; others in the list are left alone.
+
+    Of a task that is given twice the later one counts.
+    """
     place = Place.of(handle.native_id)
     wanted = set(handle.indexes if handle.indexes is not None else range(handle.size))
-    ours = {index: task for task in tasks if (index := place.index(task.id)) is not None and index in wanted}
+    ours = {
+        index: task for task in tasks if (index := place.index(task["id"])) is not None and index in wanted
+    }
     states = {index: task_state(task) for index, task in ours.items()}
     succeeded = {index for index, state in states.items() if state is JobState.SUCCEEDED}
     failed = [(index, ours[index]) for index, state in sorted(states.items()) if state is JobState.FAILED]
-    ran = [task.execution_info for task in ours.values() if task.execution_info is not None]
+    ran = [info for task in ours.values() if (info := task.get("executionInfo"))]
     counted = list(states.values())
     return Tally(
         succeeded=len(succeeded),
@@ -114,18 +130,39 @@ def tally(tasks: Iterable[BatchTask], handle: JobHandle) -> Tally:
         starting=counted.count(JobState.STARTING),
         waiting=counted.count(JobState.QUEUED),
         unknown=tuple(sorted({word(ours[index].state) for index, state in states.items() if state is None})),
+        failed_indexes=tuple(index for index, _ in failed),
         failed_tasks=tuple(failed),
         failed=len(failed),
         unsuccessful=tuple(sorted(wanted - succeeded)),
-        started_at=moment(min((each.start_time for each in ran if each.start_time), default=None)),
-        ended_at=moment(max((each.end_time for each in ran if each.end_time), default=None)),
-        requeues=sum(each.requeue_count or 0 for each in ran),
+        started_at=moment(min((each.start_time for each in ran if each.get("startTime")), default=None)),
+        ended_at=moment(max((each.end_time for each in ran if each.get("endTime")), default=None)),
+        requeues=sum(each.get("requeueCount") or 0 for each in ran),
+    )
+
+
+def kept(counted: Tally) -> Tally:
+    """Return what is worth keeping of a tally until the next look: no tasks."""
+    return replace(counted, failed_tasks=(), unsuccessful=None)
+
+
+def with_ended(unfinished: Tally, before: Tally) -> Tally:
+    """Return a tally of the unfinished tasks with what was seen before of those that have ended."""
+    started = [each for each in (unfinished.started_at, before.started_at) if each]
+    return replace(
+        unfinished,
+        succeeded=before.succeeded,
+        failed=before.failed,
+        failed_indexes=before.failed_indexes,
+        unsuccessful=None,
+        started_at=min(started, default=None),
+        ended_at=before.ended_at,
+        requeues=max(unfinished.requeues, before.requeues),
     )
 
 
 def task_state(task: BatchTask) -> JobState | None:
     """Return our state of a task, ``None`` for one that is not known here."""
-    state = word(task.state)
+    state = word(task["state"])
     if state != COMPLETED:
         return TASK_STATES.get(state)
     ran = task.execution_info
@@ -137,13 +174,14 @@ def task_state(task: BatchTask) -> JobState | None:
 
 def job_word(job: BatchJob | None) -> str:
     """Return the service's word for the state of a job."""
-    return word(job.state) if job is not None and job.state is not None else ""
+    said = job.get("state") if job is not None else None
+    return word(said) if said is not None else ""
 
 
 def terminate_reason(job: BatchJob | None) -> str | None:
     """Return why a job was ended, where it was."""
-    ran = job.execution_info if job is not None else None
-    return ran.termination_reason if ran is not None else None
+    ran = job.get("executionInfo") if job is not None else None
+    return ran.get("terminateReason") if ran is not None else None
 
 
 def needs_job(handle: JobHandle, counted: Tally) -> bool:
@@ -175,7 +213,13 @@ def report(handle: JobHandle, counted: Tally, job: BatchJob | None) -> JobReport
 
 def moment(stamp: datetime | None) -> pendulum.DateTime | None:
     """Return a time of the vendor's client in UTC."""
-    return pendulum.instance(stamp).in_timezone("UTC") if stamp is not None else None
+    if stamp is None:
+        return None
+    at = stamp.astimezone(timezone.utc)
+    # pendulum's own ways to the same take ten times as long.
+    return pendulum.DateTime(
+        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=pendulum.UTC
+    )
 
 
 def _state(handle: JobHandle, counted: Tally, job: BatchJob | None) -> JobState | None:
@@ -211,13 +255,13 @@ def _has_lost_tasks(handle: JobHandle, counted: Tally, job: BatchJob | None) -> 
 
 
 def _has_error(job: BatchJob | None) -> bool:
-    ran = job.execution_info if job is not None else None
-    return ran is not None and ran.scheduling_error is not None
+    ran = job.get("executionInfo") if job is not None else None
+    return ran is not None and ran.get("schedulingError") is not None
 
 
 def _counts(handle: JobHandle, counted: Tally, *, over: bool) -> ArrayCounts:
     """Return how far the tasks are; at the end every one that did not succeed counts as failed."""
-    failed = tuple(index for index, _ in counted.failed_tasks)
+    failed = counted.failed_indexes
     if over and counted.unsuccessful is not None:
         failed = counted.unsuccessful
     return ArrayCounts(

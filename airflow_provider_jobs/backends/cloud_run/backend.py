@@ -6,7 +6,7 @@ from. It only joins the hook's calls with the pure modules beside it; it never r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.google_cloud.ends import Ends
 from airflow_provider_jobs.google_cloud.listing import with_project
 from airflow_provider_jobs.google_cloud.log_reader import LogReader
 from airflow_provider_jobs.google_cloud.messages import moment
@@ -65,8 +66,9 @@ class CloudRunBackend:
 
     # Cloud Logging takes 60 queries per minute and project, and others may ask too.
     # No document says how soon an execution is in a list.
+    # One pass over a list serves all that are asked for at once, so it is as many as can be.
     limits = Limits(
-        describe_chunk=1000, describe_floor_seconds=1.0, logs_floor_seconds=2.0, find_lag_seconds=10.0
+        describe_chunk=10_000, describe_floor_seconds=1.0, logs_floor_seconds=2.0, find_lag_seconds=10.0
     )
 
     def __init__(self, ref: BackendRef) -> None:
@@ -74,6 +76,7 @@ class CloudRunBackend:
         self.ref = ref
         self.hook = CloudRunHook(ref.conn_id, self._scope.chain)
         self._lookup = ExecutionLookup(self.hook)
+        self._ends = Ends()
         self._logs = LogReader(self.hook, ExecutionLogs())
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
@@ -109,15 +112,15 @@ class CloudRunBackend:
         execution = self._lookup.of_key(self._job_name(key), key)
         return None if execution is None else self._handle(execution)
 
-    def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
-        """Return one report for every handle, in their order.
+    def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield one report for every handle, in their order; of thousands, each is made when it is taken.
 
-        Up to nine executions are asked for one by one, more with pages of their job's list, or of the
-        region's where they are of several jobs. One that has failed costs at least one call more, for its
-        tasks.
+        Up to nine executions are asked for one by one, more with pages of a list, which hold a thousand each:
+        of their job's, of which the service keeps no more than that, where they are at least a hundred of
+        it, of the region's otherwise. One that has failed costs at least one call more, for its tasks. Where
+        a call is refused, the next describe goes on from there.
         """
-        executions = self._lookup.executions(handles)
-        return [self._report(handle, executions.get(handle.native_id)) for handle in handles]
+        return self._ends.reports(handles, self._lookup.executions, self._report)
 
     def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
         """Ask for the cancel and do not wait for it. The service takes no reason."""
@@ -223,7 +226,7 @@ class CloudRunBackend:
             cancel_command=mapping.cancel_command(name),
         )
 
-    def _report(self, handle: JobHandle, execution: Execution | None) -> JobReport:
+    def _report(self, handle: JobHandle, execution: mapping.Execution | None) -> JobReport:
         if execution is None:
             return JobReport(native_id=handle.native_id, found=False)
         state = mapping.job_state(execution)
@@ -236,8 +239,8 @@ class CloudRunBackend:
             detail=mapping.detail(execution),
             array=mapping.counts(execution, handle.size, failed_indexes=failed_indexes),
             failures=failures,
-            started_at=moment(execution.start_time) if execution.start_time else None,
-            ended_at=moment(execution.completion_time) if execution.completion_time else None,
+            started_at=moment(execution.start_time) if execution.HasField("start_time") else None,
+            ended_at=moment(execution.completion_time) if execution.HasField("completion_time") else None,
             cancelling=mapping.is_cancelling(execution),
         )
 

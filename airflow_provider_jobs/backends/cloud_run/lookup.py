@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import pendulum
@@ -15,12 +15,14 @@ from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.google_cloud.listing import Calls, Listing, Masked
-from airflow_provider_jobs.google_cloud.messages import moment
+from airflow_provider_jobs.google_cloud.messages import bare, bare_items, moment
 from airflow_provider_jobs.google_cloud.paging import Page, all_pages
 
 MAX_DETAILED_FAILURES = 10
 # The service keeps the last 1,000 executions of a job: https://cloud.google.com/run/docs/execute/jobs
 MAX_SEARCHED = 1000
+# From so many executions of one job on, its list is read, and not that of the region.
+OWN_LIST = 100
 
 # What was asked for is not wanted back: its variables can be as many as a thousand.
 _FIELDS = (
@@ -45,9 +47,9 @@ class ExecutionLookup:
     def __init__(self, hook: CloudRunHook) -> None:
         self._hook = hook
         self._masked = Masked()
-        self._listing = Listing(
+        self._listing: Listing[mapping.Execution] = Listing(
             Calls(
-                get=lambda name, fields: hook.get_execution(name, fields=fields),
+                get=lambda name, fields: bare(hook.get_execution(name, fields=fields)),
                 page=self._page,
                 get_fields=",".join(_FIELDS),
                 page_fields=_of_page("executions", _FIELDS),
@@ -55,15 +57,14 @@ class ExecutionLookup:
             self._masked,
         )
 
-    def executions(self, handles: Sequence[JobHandle]) -> dict[str, Execution]:
-        """Return the executions that exist, by native id, with conditions, counts and times."""
-        by_region: dict[str, dict[str, pendulum.DateTime]] = defaultdict(dict)
-        for handle in handles:
-            by_region[_region_of(handle.native_id)][handle.native_id] = handle.submitted_at
-        found: dict[str, Execution] = {}
-        for region, wanted in by_region.items():
-            jobs = {name.partition("/executions/")[0] for name in wanted}
-            found.update(self._listing.find(jobs.pop() if len(jobs) == 1 else f"{region}/jobs/-", wanted))
+    def executions(self, handles: Sequence[JobHandle]) -> dict[str, mapping.Execution]:
+        """Return the executions that exist, by native id, with conditions, counts and times.
+
+        They are protobuf's own messages.
+        """
+        found: dict[str, mapping.Execution] = {}
+        for parent, wanted in _by_list(handles).items():
+            found.update(self._listing.find(parent, wanted))
         return found
 
     def of_key(self, job_name: str, key: JobKey) -> Execution | None:
@@ -105,8 +106,9 @@ class ExecutionLookup:
         ordered = sorted(details, key=lambda failure: -1 if failure.index is None else failure.index)
         return tuple(ordered), tuple(sorted(map(handle.original_index, missing)))
 
-    def _page(self, parent: str, size: int, token: str, fields: str | None) -> Page[Execution]:
-        return self._hook.list_executions_page(parent, page_size=size, page_token=token, fields=fields)
+    def _page(self, parent: str, size: int, token: str, fields: str | None) -> Page[mapping.Execution]:
+        page = self._hook.list_executions_page(parent, page_size=size, page_token=token, fields=fields)
+        return Page(bare_items(page.items), page.next_token)
 
     def _search_page(self, job_name: str, token: str) -> Page[Execution]:
         return self._masked.ask(
@@ -119,6 +121,22 @@ class ExecutionLookup:
             lambda fields: self._hook.list_tasks_page(name, page_token=token, fields=fields),
             _of_page("tasks", _TASK_FIELDS),
         )
+
+
+def _by_list(handles: Sequence[JobHandle]) -> dict[str, dict[str, pendulum.DateTime]]:
+    """Return what is to be asked for by the name of whose list it is in: a job, or all jobs of a region.
+
+    Where all of a region are of one job, or many are, that job's own list is shorter.
+    """
+    by_job: dict[str, dict[str, pendulum.DateTime]] = defaultdict(dict)
+    for handle in handles:
+        by_job[handle.native_id.partition("/executions/")[0]][handle.native_id] = handle.submitted_at
+    jobs_of = Counter(map(_region_of, by_job))
+    found: dict[str, dict[str, pendulum.DateTime]] = defaultdict(dict)
+    for job, wanted in by_job.items():
+        is_own = len(wanted) >= OWN_LIST or jobs_of[_region_of(job)] == 1
+        found[job if is_own else f"{_region_of(job)}/jobs/-"].update(wanted)
+    return found
 
 
 def _of_page(name: str, fields: Sequence[str]) -> str:

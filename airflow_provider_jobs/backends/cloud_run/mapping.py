@@ -2,6 +2,8 @@
 
 An execution has no state of its own but conditions, of which "Completed" is the one that ends it, and
 counts of its tasks. https://cloud.google.com/run/docs/reference/rest/v2/Condition
+What is read of every execution at every look is read of protobuf's own messages, see
+:func:`airflow_provider_jobs.google_cloud.messages.bare`; an execution of either kind may be given.
 """
 
 from __future__ import annotations
@@ -9,18 +11,33 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from google.cloud.run_v2 import Condition, Execution, Task
+from google.cloud.run_v2 import Condition, Task
 from google.rpc.code_pb2 import Code
 
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import ArrayCounts, JobHandle
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.google_cloud.messages import bare
+
+# An execution, as the vendor's message or as protobuf's; a condition is protobuf's.
+Execution: TypeAlias = Any
+BareCondition: TypeAlias = Any
 
 COMPLETED = "Completed"
+_NONE = Condition.pb(Condition())
 _State, _Reason, _Common = Condition.State, Condition.ExecutionReason, Condition.CommonReason
+
+
+def _words(kind: Any) -> dict[int, str]:
+    """Return the words of one of the vendor's enums."""
+    return {int(each): each.name for each in kind}
+
+
+_STATES = _words(_State)
+_REASONS = {"reason": _words(_Common), "execution_reason": _words(_Reason)}
 
 # What the state of "Completed" says by itself. One that is not over may be further than that says.
 CONDITION_STATES: dict[int, JobState] = {
@@ -95,9 +112,12 @@ _TELLING: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
 _NOT_RETRYABLE = frozenset({FailureKind.CONFIG, FailureKind.IMAGE})
 
 
-def condition(thing: Execution | Task, kind: str = COMPLETED) -> Condition:
+def condition(thing: Execution | Task, kind: str = COMPLETED) -> BareCondition:
     """Return a condition of an execution or a task by its type, an empty one where it has none."""
-    return next((each for each in thing.conditions if each.type_ == kind), Condition())
+    for each in bare(thing).conditions:
+        if each.type_ == kind:
+            return each
+    return _NONE
 
 
 def job_state(execution: Execution) -> JobState | None:
@@ -106,15 +126,18 @@ def job_state(execution: Execution) -> JobState | None:
     An execution that was cancelled is never a success, whatever else is said of it: the service counts
     what was cancelled apart from what has failed.
     """
+    execution = bare(execution)
     completed = condition(execution)
-    state = CONDITION_STATES.get(_number(completed, "state"))
+    state = CONDITION_STATES.get(completed.state)
     if state is None:
         return None
-    meant = EXECUTION_REASONS.get(_number(completed, "execution_reason"))
+    meant = EXECUTION_REASONS.get(completed.execution_reason)
     if meant is not None:
         return meant
     if not state.is_terminal:
-        return _by_counts(execution) if execution.completion_time else _on_its_way(execution, state)
+        return (
+            _by_counts(execution) if execution.HasField("completion_time") else _on_its_way(execution, state)
+        )
     if execution.cancelled_count and not execution.failed_count:
         return JobState.CANCELLED
     return JobState.FAILED if execution.failed_count else state
@@ -132,7 +155,7 @@ def _on_its_way(execution: Execution, state: JobState) -> JobState:
     if execution.running_count or execution.succeeded_count or execution.failed_count:
         return JobState.RUNNING
     has_started = condition(execution, "Started").state == _State.CONDITION_SUCCEEDED
-    return state.advance(JobState.STARTING) if has_started or execution.start_time else state
+    return state.advance(JobState.STARTING) if has_started or execution.HasField("start_time") else state
 
 
 def is_cancelling(execution: Execution) -> bool:
@@ -149,7 +172,7 @@ def is_over(execution: Execution) -> bool:
 def word(execution: Execution) -> str:
     """Return the service's own words for where an execution is, numbers where the client has none."""
     completed = condition(execution)
-    state, reason = _name(completed, "state", _State), reason_word(completed)
+    state, reason = _STATES.get(completed.state) or str(completed.state), reason_word(completed)
     return f"{state} ({reason})" if reason else state
 
 
@@ -159,6 +182,7 @@ def counts(execution: Execution, size: int, *, failed_indexes: Iterable[int] = (
     Once the execution has failed, every task that did not succeed counts as failed, so that what is
     missing is what must run again.
     """
+    execution = bare(execution)
     succeeded = min(execution.succeeded_count, size)
     failed = execution.failed_count + execution.cancelled_count
     if job_state(execution) is JobState.FAILED:
@@ -237,8 +261,8 @@ def job_failure(execution: Execution, handle: JobHandle) -> Failure:
     )
 
 
-def _kind_of_reason(completed: Condition) -> FailureKind | None:
-    kind = COMMON_REASONS.get(_number(completed, "reason"), FailureKind.PLATFORM)
+def _kind_of_reason(completed: BareCondition) -> FailureKind | None:
+    kind = COMMON_REASONS.get(completed.reason, FailureKind.PLATFORM)
     return None if kind is FailureKind.PLATFORM else kind
 
 
@@ -255,23 +279,12 @@ def _signal(number: int) -> str:
 # The vendor's enums; a word of a later service is a plain number
 
 
-def _number(completed: Condition, field: str) -> int:
-    return int(getattr(Condition.pb(completed), field))
-
-
-def _name(completed: Condition, field: str, words: Any) -> str:
-    number = _number(completed, field)
-    known = {int(each): each.name for each in words}
-    return known.get(number, str(number))
-
-
-def reason_word(completed: Condition) -> str:
+def reason_word(completed: Condition | BareCondition) -> str:
     """Return the reason of a condition, empty where it has none."""
-    kind = Condition.pb(completed).WhichOneof("reasons")
-    words = {"reason": _Common, "execution_reason": _Reason}
-    if kind not in words or not _number(completed, kind):
-        return ""
-    return _name(completed, kind, words[kind])
+    completed = bare(completed)
+    kind = completed.WhichOneof("reasons")
+    number = getattr(completed, kind) if kind in _REASONS else 0
+    return (_REASONS[kind].get(number) or str(number)) if number else ""
 
 
 # Where a person looks

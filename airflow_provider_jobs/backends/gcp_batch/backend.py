@@ -5,7 +5,7 @@ It only joins the hook's calls with the pure modules beside it; it never sleeps,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 from google.cloud.batch_v1 import Job
@@ -28,6 +28,7 @@ from airflow_provider_jobs.core.errors import (
 from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.google_cloud.ends import Ends
 from airflow_provider_jobs.google_cloud.log_reader import LogReader
 from airflow_provider_jobs.google_cloud.messages import moment
 
@@ -43,7 +44,8 @@ class GcpBatchBackend:
     """
 
     # Cloud Logging takes 60 queries per minute and project, and others may ask too.
-    limits = Limits(describe_chunk=1000, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
+    # One pass over the list of a region serves all that are asked for at once, so it is as many as can be.
+    limits = Limits(describe_chunk=10_000, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
 
     def __init__(self, ref: BackendRef) -> None:
         scope = build_model(GcpBatchScope, ref.scope)
@@ -52,6 +54,7 @@ class GcpBatchBackend:
         self._region = scope.region
         self._project_id = scope.project_id
         self._lookup = JobLookup(self.hook)
+        self._ends = Ends()
         self._logs = LogReader(self.hook, BatchLogs(self._lookup))
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
@@ -82,14 +85,15 @@ class GcpBatchBackend:
             return None
         return self._handle(job, key)
 
-    def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
-        """Return one report for every handle, in their order.
+    def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield one report for every handle, in their order; of thousands, each is made when it is taken.
 
-        Up to nine jobs are asked for one by one, more with pages of the region's list. A job that has
-        failed costs at least one call more, for its failed tasks.
+        Up to nine jobs are asked for one by one, more with pages of the region's list, which hold a thousand
+        jobs each, the newest first, whoever's they are: one call for a thousand jobs where nobody else makes
+        any. At worst the calls are twice as many as the jobs. A job that has failed costs at least one call
+        more, for its failed tasks. Where a call is refused, the next describe goes on from there.
         """
-        jobs = self._lookup.jobs(handles)
-        return [self._report(handle, jobs.get(handle.native_id)) for handle in handles]
+        return self._ends.reports(handles, self._lookup.jobs, self._report)
 
     def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
         """Ask for the cancel and do not wait for it. The service takes no reason."""
@@ -149,14 +153,12 @@ class GcpBatchBackend:
             cancel_command=f"gcloud batch jobs cancel {name}",
         )
 
-    def _report(self, handle: JobHandle, job: Job | None) -> JobReport:
+    def _report(self, handle: JobHandle, job: mapping.Job | None) -> JobReport:
         if job is None:
             return JobReport(native_id=handle.native_id, found=False)
         failures, failed_indexes = self._lookup.failures(handle, job) if has_failures(job) else ((), ())
-        started_at = mapping.changed_at(job, "RUNNING")
-        ended_at = mapping.changed_at(job, "SUCCEEDED", "FAILED", "CANCELLED")
-        if ended_at is None and mapping.is_over(job):
-            ended_at = moment(job.update_time)
+        is_over = mapping.is_over(job)
+        ended_at = mapping.changed_at(job, "SUCCEEDED", "FAILED", "CANCELLED") if is_over else None
         return JobReport(
             native_id=handle.native_id,
             state=mapping.job_state(job),
@@ -164,8 +166,8 @@ class GcpBatchBackend:
             detail=mapping.last_reason(job.status.status_events),
             array=mapping.counts(job, handle.size, failed_indexes=failed_indexes),
             failures=failures,
-            started_at=started_at,
-            ended_at=ended_at,
+            started_at=mapping.changed_at(job, "RUNNING"),
+            ended_at=ended_at or (moment(job.update_time) if is_over else None),
             cancelling=mapping.native_state(job) in mapping.CANCELLING,
         )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from google.cloud.batch_v1 import Job, JobStatus
+from google.cloud.batch_v1 import JobStatus
 
 from airflow_provider_jobs.backends.gcp_batch import mapping
 from airflow_provider_jobs.backends.gcp_batch.hook import GcpBatchHook
+from airflow_provider_jobs.backends.gcp_batch.mapping import Job
 from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.google_cloud.listing import Calls, Listing
+from airflow_provider_jobs.google_cloud.messages import bare, bare_items
 from airflow_provider_jobs.google_cloud.paging import Page
 
 MAX_DETAILED_FAILURES = 10
@@ -29,9 +31,9 @@ class JobLookup:
     def __init__(self, hook: GcpBatchHook) -> None:
         self._hook = hook
         self._uids: dict[str, str] = {}
-        self._listing = Listing(
+        self._listing: Listing[Job] = Listing(
             Calls(
-                get=lambda name, fields: hook.get_job(name, fields=fields),
+                get=lambda name, fields: bare(hook.get_job(name, fields=fields)),
                 page=self._page,
                 get_fields=_GET_FIELDS,
                 page_fields=_LIST_FIELDS,
@@ -39,7 +41,10 @@ class JobLookup:
         )
 
     def jobs(self, handles: Sequence[JobHandle]) -> dict[str, Job]:
-        """Return the jobs that exist, by native id, with status and times and without what they run."""
+        """Return the jobs that exist, by native id, with status and times and without what they run.
+
+        They are protobuf's own messages.
+        """
         found: dict[str, Job] = {}
         for parent, group in groupby(sorted(handles, key=_parent), key=_parent):
             wanted = {handle.native_id: handle.submitted_at for handle in group}
@@ -80,9 +85,10 @@ class JobLookup:
 
     def _page(self, parent: str, size: int, token: str, fields: str | None) -> Page[Job]:
         _, project, _, region = parent.split("/")
-        return self._hook.list_jobs_page(
+        page = self._hook.list_jobs_page(
             project, region, page_size=size, page_token=token, order_by="create_time desc", fields=fields
         )
+        return Page(bare_items(page.items), page.next_token)
 
 
 def _parent(handle: JobHandle) -> str:

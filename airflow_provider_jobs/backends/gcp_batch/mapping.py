@@ -1,19 +1,27 @@
-"""What the service's words mean: states, the reasons of a failure, and where a person looks. Pure."""
+"""What the service's words mean: states, the reasons of a failure, and where a person looks. Pure.
+
+What is read of every job at every look is read of protobuf's own messages, see
+:func:`airflow_provider_jobs.google_cloud.messages.bare`; a job of either kind may be given.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import pendulum
-from google.cloud.batch_v1 import Job, JobStatus, StatusEvent, Task, TaskStatus
+from google.cloud.batch_v1 import JobStatus, StatusEvent, Task, TaskStatus
 
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import ArrayCounts, JobHandle
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.google_cloud.messages import moment
+from airflow_provider_jobs.google_cloud.messages import bare, moment
+
+# A job, as the vendor's message or as protobuf's.
+Job: TypeAlias = Any
 
 # https://cloud.google.com/batch/docs/job-and-task-states
 # A job on its way out may never have run: SUBMITTED, the least of all states, leaves the last one standing.
@@ -41,6 +49,8 @@ TASK_STATES: dict[int, JobState] = {
     TaskStatus.State.UNEXECUTED: JobState.FAILED,
 }
 _TASK_STATES_BY_WORD = {TaskStatus.State(number).name: state for number, state in TASK_STATES.items()}
+_WORDS = {number: JobStatus.State(number).name for number in JOB_STATES}
+_OVER = frozenset(number for number, state in JOB_STATES.items() if state.is_terminal)
 
 
 @dataclass(frozen=True)
@@ -105,7 +115,7 @@ _TASK_NUMBER = re.compile(r"/tasks/(\d+)$")
 
 def native_state(job: Job) -> int:
     """Return the number of the job's state, also one that this client has no word for."""
-    return int(Job.pb(job).status.state)
+    return int(bare(job).status.state)
 
 
 def job_state(job: Job) -> JobState | None:
@@ -116,20 +126,19 @@ def job_state(job: Job) -> JobState | None:
 def word(job: Job) -> str:
     """Return the service's own word for the job's state, or its number where the client has no word."""
     number = native_state(job)
-    return JobStatus.State(number).name if number in JOB_STATES else str(number)
+    return _WORDS.get(number) or str(number)
 
 
 def is_over(job: Job) -> bool:
     """Return whether the job has ended."""
-    state = job_state(job)
-    return state is not None and state.is_terminal
+    return native_state(job) in _OVER
 
 
 def changed_at(job: Job, *words: str) -> pendulum.DateTime | None:
     """Return when the job first came into one of these states, by its status events."""
-    for event in job.status.status_events:
+    for event in bare(job).status.status_events:
         change = _CHANGE.search(event.description)
-        if change and change[2] in words and event.event_time:
+        if change and change[2] in words and event.HasField("event_time"):
             return moment(event.event_time)
     return None
 
@@ -141,10 +150,10 @@ def counts(job: Job, size: int, *, failed_indexes: Iterable[int] = ()) -> ArrayC
     is what must run again.
     """
     told: dict[JobState, int] = {}
-    for group in job.status.task_groups.values():
+    for group in bare(job).status.task_groups.values():
         for name, number in group.counts.items():
             if state := _TASK_STATES_BY_WORD.get(name):
-                told[state] = told.get(state, 0) + int(number)
+                told[state] = told.get(state, 0) + number
     succeeded = min(told.get(JobState.SUCCEEDED, 0), size)
     failed = told.get(JobState.FAILED, 0)
     if native_state(job) == JobStatus.State.FAILED:
@@ -160,7 +169,7 @@ def counts(job: Job, size: int, *, failed_indexes: Iterable[int] = ()) -> ArrayC
 
 def native_count(job: Job, state: str) -> int:
     """Return how many tasks the service counts in a state, named by its own word."""
-    return sum(int(group.counts.get(state, 0)) for group in job.status.task_groups.values())
+    return sum(group.counts.get(state, 0) for group in bare(job).status.task_groups.values())
 
 
 def task_number(task: Task) -> int:

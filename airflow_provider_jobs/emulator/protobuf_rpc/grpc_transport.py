@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from airflow_provider_jobs.emulator.calls import AnswerDropped, Calls, StatusError
+from airflow_provider_jobs.emulator.protobuf_rpc import masks
 from airflow_provider_jobs.emulator.protobuf_rpc.methods import RpcMethod
 from airflow_provider_jobs.emulator.protobuf_rpc.status import canonical_code, status_message
 
@@ -35,7 +36,10 @@ def _behavior(
 ) -> Callable[[Message, grpc.aio.ServicerContext], Awaitable[Message]]:
     async def serve(request: Message, context: grpc.aio.ServicerContext) -> Message:
         try:
-            return await calls.serve(method.full_name, lambda: method.work(request))
+            metadata = context.invocation_metadata() or ()
+            asked = next((str(value) for key, value in metadata if key == masks.HEADER), "")
+            with masks.asked_for(asked):
+                return await calls.serve(method.full_name, lambda: method.masked(request))
         except StatusError as error:
             if error.details:
                 context.set_trailing_metadata(((_DETAILS_KEY, status_message(error).SerializeToString()),))

@@ -12,6 +12,8 @@ from functools import cached_property
 
 from google.protobuf.message import Message
 
+from airflow_provider_jobs.emulator.protobuf_rpc import masks
+
 _VARIABLE = re.compile(r"\{([\w.]+)(?:=([^}]+))?\}")
 #: Stands for the dot of a nested field in a group's name, which cannot have one.
 _DOT = "__DOT__"
@@ -69,3 +71,9 @@ class RpcMethod:
     @property
     def full_name(self) -> str:
         return f"{self.service}/{self.name}"
+
+    async def masked(self, request: Message) -> Message:
+        """Do the work; of the answer, what the caller wants."""
+        answer = await self.work(request)
+        masks.wanted.get().apply(answer)
+        return answer

@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from airflow_provider_jobs.emulator.calls import AnswerDropped, Calls, StatusError
+from airflow_provider_jobs.emulator.protobuf_rpc import masks
 from airflow_provider_jobs.emulator.protobuf_rpc.methods import HttpRule, RpcMethod
 from airflow_provider_jobs.emulator.protobuf_rpc.status import HTTP_STATUS, canonical_code, status_message
 
@@ -53,10 +54,11 @@ class RestTransport:
             _fill(
                 message, rule=rule, body=body, query=request.query_params.multi_items(), variables=variables
             )
-            return await method.work(message)
+            return await method.masked(message)
 
         try:
-            answer = await self._calls.serve(method.full_name, work)
+            with masks.asked_for(request.headers.get(masks.HEADER, "")):
+                answer = await self._calls.serve(method.full_name, work)
         except AnswerDropped:
             raise
         except StatusError as error:

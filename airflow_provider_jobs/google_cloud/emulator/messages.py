@@ -6,6 +6,7 @@ To a type checker they are of any type: the classes are made at run time.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -31,6 +32,4 @@ else:
 
 def timestamp(at: pendulum.DateTime) -> Timestamp:
     """A time as the services write it."""
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
+    return Timestamp(seconds=int(dt.datetime.timestamp(at)), nanos=at.microsecond * 1000)

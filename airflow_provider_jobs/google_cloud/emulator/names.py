@@ -16,6 +16,8 @@ from google.rpc import error_details_pb2
 from airflow_provider_jobs.emulator.calls import StatusError
 
 _PARENT = re.compile(r"projects/([^/]+)/locations/([^/]+)")
+#: The location of a list that goes over all of them.
+ANY_LOCATION = "-"
 
 #: https://docs.cloud.google.com/batch/docs/locations, with each region's zone letters.
 REGIONS: dict[str, str] = {
@@ -79,7 +81,7 @@ class Place:
 
     def covers(self, other: Place) -> bool:
         """Whether a list of this place has what is in the other; the location "-" stands for all."""
-        return self.project == other.project and self.location in ("-", other.location)
+        return self.project == other.project and self.location in (ANY_LOCATION, other.location)
 
 
 class Projects:
@@ -117,8 +119,8 @@ class ResourceNames:
         match = _PARENT.fullmatch(parent)
         if match is None:
             raise bad_name(parent)
-        if match[2] == "-" and every:
-            return Place(self.projects.id(match[1]), "-")
+        if match[2] == ANY_LOCATION and every:
+            return Place(self.projects.id(match[1]), ANY_LOCATION)
         return self._known(match[1], match[2])
 
     def match(self, pattern: re.Pattern[str], name: str) -> tuple[Place, list[str]]:

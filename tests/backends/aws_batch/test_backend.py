@@ -178,6 +178,22 @@ class TestDescribing:
         assert calls(quiet_cloud) == {"DescribeJobs": 1}
         quiet_cloud.admin.release()
 
+    def test_a_thousand_jobs_cost_ten_calls(self, quiet_cloud: LocalCloud, backend: AwsBatchBackend) -> None:
+        quiet_cloud.admin.hold("scheduled")
+        definition = backend.submit(SPEC, new_key())
+        job = backend.hook.get_job(definition.native_id)
+        ids = [
+            backend.hook.submit_job(jobName="j", jobQueue=job["jobQueue"], jobDefinition=job["jobDefinition"])
+            for _ in range(1000)
+        ]
+        handles = [definition.model_copy(update={"native_id": each["jobId"]}) for each in ids]
+        chunk = backend.limits.describe_chunk
+        quiet_cloud.admin.clear_counters()
+        for start in range(0, len(handles), chunk):
+            assert all(report.found for report in backend.describe(handles[start : start + chunk]))
+        assert calls(quiet_cloud) == {"DescribeJobs": 10}
+        quiet_cloud.admin.release()
+
     def test_an_array_that_succeeded_costs_no_look_at_its_children_beyond_its_times(
         self, quiet_cloud: LocalCloud, backend: AwsBatchBackend
     ) -> None:

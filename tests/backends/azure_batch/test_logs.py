@@ -165,6 +165,17 @@ class TestReading:
             found += lines
         assert found[1].message == "working..."
 
+    def test_a_last_line_without_an_end_is_told_as_more_until_it_is_known_to_be_the_last(
+        self, backend: AzureBatchBackend
+    ) -> None:
+        handle = submit(backend, "echo first; printf last")
+        end(backend, handle)
+        reader, cursor, rounds = LogReader(backend.hook), LogCursor(handle=handle), []
+        for _ in range(3):
+            lines, cursor, more = read(reader, cursor)
+            rounds.append(([line.message for line in lines], more))
+        assert rounds == [(["first"], True), (["last"], False), ([], False)]
+
     def test_a_round_is_bounded_and_every_task_has_its_turn(
         self, quiet_cloud: LocalCloud, backend: AzureBatchBackend
     ) -> None:

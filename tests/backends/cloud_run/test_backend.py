@@ -71,7 +71,7 @@ def end(backend: CloudRunBackend, handle: JobHandle) -> JobReport:
 
 def run(backend: CloudRunBackend, handle: JobHandle) -> None:
     """Return when an execution is running."""
-    while backend.describe([handle])[0].state is not JobState.RUNNING:
+    while next(backend.describe([handle])).state is not JobState.RUNNING:
         pass
 
 
@@ -147,7 +147,7 @@ class TestAJobThatIsMade:
         handle = backend.submit(SPEC, key)
         end(backend, handle)
         backend.delete(handle)
-        while backend.describe([handle])[0].found:
+        while next(backend.describe([handle])).found:
             pass
         assert request.is_ours(backend.hook.get_job(backend._job_name(key)))
 
@@ -273,7 +273,7 @@ class TestHandles:
         handles = [CloudRunBackend(ref).submit(SPEC, new_key()) for ref in refs]
         (ref,) = {handle.ref for handle in handles}
         assert ref.scope == {"project_id": "local-project"}
-        reports = CloudRunBackend(ref).describe(handles)
+        reports = list(CloudRunBackend(ref).describe(handles))
         assert [report.native_id for report in reports if report.found] == [
             handle.native_id for handle in handles
         ]
@@ -345,7 +345,7 @@ class TestEnds:
     ) -> None:
         script = '[ "$JOB_INDEX" = 0 ] && exit 0; exec sleep 600'
         handle = backend.submit(SPEC.model_copy(update={"script": script, "array_size": 3}), new_key())
-        while not ((array := backend.describe([handle])[0].array) and array.succeeded):
+        while not ((array := next(backend.describe([handle])).array) and array.succeeded):
             pass
         backend.cancel(handle, "the test wants it")
         report = end(backend, handle)
@@ -368,7 +368,7 @@ class TestEnds:
     ) -> None:
         quiet_cloud.admin.hold("scheduled")
         handle = backend.submit(SPEC, new_key())
-        assert backend.describe([handle])[0].state is JobState.QUEUED
+        assert next(backend.describe([handle])).state is JobState.QUEUED
         assert "The image is still being fetched" in (backend.explain(handle) or "")
 
 

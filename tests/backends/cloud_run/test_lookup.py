@@ -64,7 +64,7 @@ def calls_of_describe(
 ) -> dict[str, int]:
     """Describe the executions and return how often each method was called for it."""
     cloud.admin.clear_counters()
-    reports = backend.describe(handles)
+    reports = list(backend.describe(handles))
     assert [report.native_id for report in reports] == [handle.native_id for handle in handles]
     assert all(report.found for report in reports)
     return calls(cloud)
@@ -87,6 +87,28 @@ def test_executions_of_many_jobs_are_one_page_of_their_region(
     assert calls_of_describe(waiting_cloud, backend, handles) == {"ListExecutions": 1}
 
 
+def test_many_executions_of_a_few_jobs_are_one_page_of_each_job(
+    waiting_cloud: LocalCloud, backend: CloudRunBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "OWN_LIST", 12)
+    handles = [*submit(backend, 12, task_id="one"), *submit(backend, 13, task_id="two")]
+    submit(backend, 30, task_id="others")
+    alone = submit(backend, 1, task_id="alone")
+    assert calls_of_describe(waiting_cloud, backend, handles) == {"ListExecutions": 2}
+    together = calls_of_describe(waiting_cloud, backend, [*handles, *alone])
+    assert together == {"ListExecutions": 2, "GetExecution": 1}
+
+
+def test_a_thousand_executions_of_a_job_are_one_page(
+    waiting_cloud: LocalCloud, backend: CloudRunBackend
+) -> None:
+    (first,) = submit(backend, 1)
+    job = first.native_id.partition("/executions/")[0]
+    names = [backend.hook.run_job(job).name for _ in range(999)]
+    handles = [first, *(first.model_copy(update={"native_id": name}) for name in names)]
+    assert calls_of_describe(waiting_cloud, backend, handles) == {"ListExecutions": 1}
+
+
 def test_executions_of_other_jobs_do_not_stand_in_the_way_of_one_jobs(
     waiting_cloud: LocalCloud, backend: CloudRunBackend
 ) -> None:
@@ -101,7 +123,7 @@ def test_one_execution_that_is_gone_costs_one_call_more(
     handles = submit(backend, 12)
     backend.hook.delete_execution(handles[7].native_id)
     waiting_cloud.admin.clear_counters()
-    reports = backend.describe(handles)
+    reports = list(backend.describe(handles))
     assert [index for index, report in enumerate(reports) if not report.found] == [7]
     assert calls(waiting_cloud) == {"ListExecutions": 1, "GetExecution": 1}
 
@@ -178,7 +200,7 @@ class TestLogs:
         quiet_cloud.admin.set_log_delay(0.5)
         key = JobKey(dag_id="d", run_id=uuid.uuid4().hex, task_id="t")
         handle = backend.submit(write_shell_spec(Work(size=3, lines=3)), key)
-        while backend.describe([handle])[0].state is not JobState.SUCCEEDED:
+        while next(backend.describe([handle])).state is not JobState.SUCCEEDED:
             pass
         quiet_cloud.admin.set_log_delay(0)
         cursor, found = LogCursor(handle=handle), []

@@ -28,7 +28,7 @@ def test_the_handle_names_the_connections_project_where_none_was_given(backend: 
     handle = backend.submit(SPEC, new_key())
     assert handle.ref.scope == {"region": "europe-west1", "project_id": "local-project"}
     assert backend.ref.scope == {"region": "europe-west1"}
-    assert GcpBatchBackend(handle.ref).describe([handle])[0].found
+    assert next(GcpBatchBackend(handle.ref).describe([handle])).found
 
 
 def test_the_job_carries_our_labels_and_an_id_that_keeps_the_pattern(backend: GcpBatchBackend) -> None:
@@ -82,7 +82,7 @@ def test_a_job_that_somebody_deletes_is_on_its_way_out_and_then_gone(
     quiet_cloud: LocalCloud, backend: GcpBatchBackend
 ) -> None:
     handle = backend.submit(JobSpec(script="exec sleep 600"), new_key())
-    while backend.describe([handle])[0].state is not JobState.RUNNING:
+    while next(backend.describe([handle])).state is not JobState.RUNNING:
         pass
     quiet_cloud.admin.hold("deleted")
     backend.hook.delete_job(handle.native_id, wait=False)
@@ -91,7 +91,7 @@ def test_a_job_that_somebody_deletes_is_on_its_way_out_and_then_gone(
     backend.cancel(handle, "it is leaving anyway")
     backend.delete(handle)
     quiet_cloud.admin.release()
-    while backend.describe([handle])[0].found:
+    while next(backend.describe([handle])).found:
         pass
 
 
@@ -111,5 +111,5 @@ def test_a_job_that_waits_without_a_word_is_not_explained(
 ) -> None:
     quiet_cloud.admin.hold("scheduled")
     handle = backend.submit(SPEC, new_key())
-    assert backend.describe([handle])[0].state is JobState.QUEUED
+    assert next(backend.describe([handle])).state is JobState.QUEUED
     assert backend.explain(handle) is None

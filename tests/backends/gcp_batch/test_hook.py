@@ -187,7 +187,7 @@ class _Recorder(grpc.GenericRpcHandler):
 
 
 class TestFieldMasks:
-    """The local cloud answers with everything; whether less is asked for shows on the wire alone."""
+    """What is asked for, as it goes over the wire."""
 
     @pytest.mark.parametrize(
         ("refuses", "masks"),

@@ -115,7 +115,7 @@ def submit(backend: GcpBatchBackend, work: Work, **values: Any) -> JobHandle:
     """Submit work and return its handle once it has ended."""
     key = JobKey(dag_id="d", run_id=uuid.uuid4().hex, task_id="t")
     handle = backend.submit(write_shell_spec(work, **values), key)
-    while not ((state := backend.describe([handle])[0].state) and state.is_terminal):
+    while not ((state := next(backend.describe([handle])).state) and state.is_terminal):
         pass
     return handle
 

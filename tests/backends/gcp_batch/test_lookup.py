@@ -37,7 +37,7 @@ def calls_of_describe(
 ) -> dict[str, int]:
     """Describe the jobs and return how often each method was called for it."""
     cloud.admin.clear_counters()
-    reports = backend.describe(handles)
+    reports = list(backend.describe(handles))
     assert [report.native_id for report in reports] == [handle.native_id for handle in handles]
     assert all(report.found for report in reports)
     counted = cloud.admin.counters().items()
@@ -82,7 +82,7 @@ def test_one_job_that_is_gone_costs_one_call_more(
     handles = submit(backend, 20)
     backend.hook.delete_job(handles[7].native_id)
     waiting_cloud.admin.clear_counters()
-    reports = backend.describe(handles)
+    reports = list(backend.describe(handles))
     assert [index for index, report in enumerate(reports) if not report.found] == [7]
     assert waiting_cloud.admin.calls("ListJobs") == 1
     assert waiting_cloud.admin.calls("GetJob") == 1
@@ -137,7 +137,7 @@ class TestFailures:
     ) -> None:
         key = JobKey(dag_id="d", run_id=uuid.uuid4().hex, task_id="t")
         handle = backend.submit(write_shell_spec(Work(size=2, runs_on=True)), key)
-        while backend.describe([handle])[0].array.running < 2:  # type: ignore[union-attr]
+        while next(backend.describe([handle])).array.running < 2:  # type: ignore[union-attr]
             pass
         uid = backend.hook.get_job(handle.native_id).uid
         quiet_cloud.admin.interrupt(uid, 1, reason="preempted")

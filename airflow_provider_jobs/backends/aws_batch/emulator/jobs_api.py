@@ -5,8 +5,8 @@ It exists to answer these as Batch does. It must not make jobs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 from airflow_provider_jobs.backends.aws_batch.emulator import paging
 from airflow_provider_jobs.backends.aws_batch.emulator.descriptions import Describer
@@ -17,6 +17,7 @@ from airflow_provider_jobs.backends.aws_batch.emulator.queues_api import find_qu
 from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord, Kind, Stop
 from airflow_provider_jobs.backends.aws_batch.emulator.wire import Parameters
 from airflow_provider_jobs.backends.aws_batch.emulator.worlds import World
+from airflow_provider_jobs.emulator.jobs import Job
 from airflow_provider_jobs.emulator.listing import Listings
 
 MAX_DESCRIBED = 100
@@ -25,7 +26,15 @@ MAX_REASON = 1024
 #: "When --job-status is used, Batch returns up to 1000 values. When --filters is used, up to 100 values."
 _PAGE, _FILTERED_PAGE = 1000, 100
 
-Entry = tuple[JobRecord, int | None]
+
+class Child(NamedTuple):
+    """A child of an array, or a node."""
+
+    record: JobRecord
+    number: int
+
+
+Entry = Job | Child
 
 
 class Jobs:
@@ -53,24 +62,28 @@ class Jobs:
 
     async def list_jobs(self, world: World, asked: Parameters) -> dict[str, Any]:
         """Jobs of a queue, children of an array or nodes of a job; the latest first, RUNNING unless told."""
-        entries = self._entries(world, asked)
         filters = asked.get("filters", [])
         if len(filters) > 1:
             raise refused("Only one filter can be used at a time")
         wanted = asked.get("jobStatus", "RUNNING")
         if filters:
-            matches = _matcher(filters[0])
-            entries = [entry for entry in entries if matches(entry[0])]
             wanted = asked.get("jobStatus") if filters[0].get("name") == "SHARE_IDENTIFIER" else None
-        found = [entry for entry in entries if wanted in (None, _status(entry))]
+        found = self._entries(world, asked, wanted)
+        if filters:
+            matches = _matcher(filters[0])
+            found = [entry for entry in found if matches(_record_of(entry))]
         most = _FILTERED_PAGE if filters else _PAGE
         size = min(asked.get("maxResults") or most, most)
         context = {key: asked[key] for key in sorted(asked) if key not in ("nextToken", "maxResults")}
         page, token = paging.page(found, size=size, token=asked.get("nextToken"), context=context)
-        shown = [self._describer.summary(*entry, filtered=bool(filters)) for entry in page]
+        shown = [self._summary(entry, filtered=bool(filters)) for entry in page]
         return {"jobSummaryList": shown, "nextToken": token}
 
-    def _entries(self, world: World, asked: Parameters) -> list[Entry]:
+    def _summary(self, entry: Entry, *, filtered: bool) -> dict[str, Any]:
+        index = None if isinstance(entry, Job) else entry.number
+        return self._describer.summary(_record_of(entry), index, filtered=filtered)
+
+    def _entries(self, world: World, asked: Parameters, status: str | None) -> Sequence[Entry]:
         given = [name for name in ("jobQueue", "arrayJobId", "multiNodeJobId") if name in asked]
         if len(given) != 1:
             raise refused("Exactly one of jobQueue, arrayJobId, multiNodeJobId must be provided")
@@ -78,14 +91,16 @@ class Jobs:
             queue = find_queue(world, asked["jobQueue"])
             if queue is None:
                 raise rejected(f"JobQueue {asked['jobQueue']} not found.")
-            of_queue = [record for record in reversed(world.jobs()) if record.queue is queue]
-            return [(record, None) for record in of_queue if self._listings.show(record.job)]
+            return self._listings.latest_first(
+                world.listed(queue, status=status or "", name=_exact_name(asked))
+            )
         job_id = asked[given[0]]
         kind = Kind.ARRAY if given == ["arrayJobId"] else Kind.NODES
         record = world.job(job_id)
         if record is None or split_id(job_id)[1] is not None or record.kind is not kind:
             return []
-        return [(record, index) for index in range(record.size)]
+        tasks = record.job.tasks
+        return [Child(record, task.index) for task in tasks if status in (None, record.status_of(task))]
 
     async def cancel(self, world: World, asked: Parameters) -> dict[str, Any]:
         self._stop(world, asked["jobId"], asked["reason"], terminated=False)
@@ -118,9 +133,18 @@ class Jobs:
             self._lifecycle.stop(record, record.index_in(job_id), Stop(reason, terminated))
 
 
-def _status(entry: Entry) -> str:
-    record, index = entry
-    return record.status if index is None else record.status_of(record.job.tasks[index])
+def _record_of(entry: Entry) -> JobRecord:
+    record: JobRecord = entry.data if isinstance(entry, Job) else entry.record
+    return record
+
+
+def _exact_name(asked: Parameters) -> str:
+    """The one name that a filter asks for; empty where it does not."""
+    for each in asked.get("filters", ()):
+        values = each.get("values", [])
+        if each.get("name") == "JOB_NAME" and len(values) == 1 and not values[0].endswith("*"):
+            return str(values[0])
+    return ""
 
 
 def _matcher(chosen: dict[str, Any]) -> Callable[[JobRecord], bool]:

@@ -55,6 +55,7 @@ class Lifecycle:
             if not succeeded:
                 raise AttemptRefused(outcomes.DEPENDENCY_FAILED, exit_code=1)
             record.unblocked.add(index)
+            self._relist(record)
         self._refuse_stopped(record, index)
         if record.kind is Kind.NODES and index != record.main_node:
             await record.main_runs(attempt)
@@ -133,12 +134,17 @@ class Lifecycle:
             if status not in ("SUBMITTED", "PENDING"):
                 self._cloud.interrupt(record.job, task.index, reason=EndReason.CANCELLED)
 
+    def _relist(self, record: JobRecord) -> None:
+        self._worlds.at(record.place).relist(record)
+
     def job_changed(self, job: Job, event: Event) -> None:
+        self._relist(job.data)
         if event.after in END_STATES or event.after is JobState.DELETING:
             job.data.notify(None)
 
     def task_changed(self, job: Job, task: Task, event: Event) -> None:
         record: JobRecord = job.data
+        self._relist(record)
         self._streams.task_changed(job, task, event)
         if task.state in TASK_END_STATES:
             self._placement.release(record, task.index)

@@ -90,9 +90,8 @@ class Queues:
         if queue.detail["state"] != "DISABLED":
             raise rejected("Cannot delete, resource is in ENABLED state.")
         queue.detail |= {"status": "DELETING", "statusReason": "JobQueue Deleting"}
-        for record in world.jobs():
-            if record.queue is queue:
-                self._lifecycle.stop(record, None, Stop(outcomes.QUEUE_DELETED, terminated=True))
+        for job in world.listed(queue)[:]:
+            self._lifecycle.stop(job.data, None, Stop(outcomes.QUEUE_DELETED, terminated=True))
         loop = asyncio.get_running_loop()
         loop.call_later(TRANSITION_SECONDS, world.shelf.queues.pop, queue.name, None)
         return {}
@@ -111,9 +110,10 @@ class Queues:
         """The first hundred jobs of a queue that are RUNNABLE, in the order in which they came."""
         queue = _queue(world, asked["jobQueue"])
         front: list[dict[str, Any]] = []
-        for record in world.jobs():
-            if record.queue is not queue or len(front) == _PAGE:
-                continue
+        waiting = (job.data for job in world.listed(queue) if not job.ended)
+        for record in waiting:
+            if len(front) == _PAGE:
+                break
             since = milliseconds(record.job.created_at)
             for task in record.job.tasks:
                 if record.status_of(task) == "RUNNABLE" and len(front) < _PAGE:

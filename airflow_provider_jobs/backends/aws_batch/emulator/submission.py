@@ -51,6 +51,7 @@ class Submission:
         record = _admitted(world, asked)
         record.job = self._cloud.submit(self._spec(record), data=record)
         world.records[record.job_id] = record
+        world.relist(record)
         arn = world.place.arn("job", record.job_id)
         return {"jobArn": arn, "jobName": record.name, "jobId": record.job_id}
 

@@ -6,13 +6,15 @@ must not answer requests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_jobs.backends.aws_batch.emulator.names import Place, split_id
 from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord, Kind
-from airflow_provider_jobs.backends.aws_batch.emulator.resources import Shelf, furnished
+from airflow_provider_jobs.backends.aws_batch.emulator.resources import JobQueue, Shelf, furnished
 from airflow_provider_jobs.backends.aws_batch.emulator.signature import Caller
-from airflow_provider_jobs.emulator.jobs import JobTable
+from airflow_provider_jobs.emulator.jobs import Job
+from airflow_provider_jobs.emulator.jobtable import JobTable
 
 DIALECT = "aws_batch"
 
@@ -30,19 +32,25 @@ class World:
         """The job that an id names, or that it names a child of; None when there is none (any more)."""
         base, index = split_id(job_id)
         record = self.records.get(base)
-        if record is None or self._forgotten(record):
+        if record is None or self.table.by_uid(base) is not record.job:
+            self.records.pop(base, None)
             return None
         wrong_form = job_id != base and (record.separator not in job_id or record.kind is Kind.SINGLE)
         return None if wrong_form or not (index is None or 0 <= index < record.size) else record
 
-    def jobs(self) -> list[JobRecord]:
-        """All jobs, oldest first."""
-        for record in [record for record in self.records.values() if self._forgotten(record)]:
-            del self.records[record.job_id]
-        return list(self.records.values())
+    def listed(self, queue: JobQueue, *, status: str = "", name: str = "") -> Sequence[Job]:
+        """The jobs of a queue, the oldest first: all, those of a status, or those of a name in any case."""
+        return self.table.listed(DIALECT, (queue, status, name.lower()))
 
-    def _forgotten(self, record: JobRecord) -> bool:
-        return self.table.by_uid(record.job_id) is not record.job
+    def relist(self, record: JobRecord) -> None:
+        """Have the job in the lists of its present status; to be called whenever that may have changed."""
+        self.table.relist(record.job, lists_of(record, record.status))
+
+
+def lists_of(record: JobRecord, status: str) -> tuple[tuple[JobQueue, str, str], ...]:
+    """What a job of this status is listed under."""
+    queue = record.queue
+    return (queue, "", ""), (queue, status, ""), (queue, "", record.name.lower())
 
 
 class Worlds:

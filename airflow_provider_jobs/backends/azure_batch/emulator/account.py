@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+from airflow_provider_jobs.backends.azure_batch.emulator.catalogue import Catalogue
 from airflow_provider_jobs.backends.azure_batch.emulator.errors import refusal
 from airflow_provider_jobs.backends.azure_batch.emulator.jobs import BatchJob
 from airflow_provider_jobs.backends.azure_batch.emulator.pools import Node, Pool
@@ -30,7 +31,7 @@ class Account:
         #: Where the service is reached, without a trailing slash; known once the server listens.
         self.endpoint = ""
         self.pools: dict[str, Pool] = {}
-        self.jobs: dict[str, BatchJob] = {}
+        self.jobs: Catalogue[BatchJob] = Catalogue()
         #: For everything that is listed: in the order in which it was made.
         self.numbers = itertools.count(1)
 

@@ -22,7 +22,7 @@ import pendulum
 
 from airflow_provider_jobs.backends.azure_batch.emulator.account import Account
 from airflow_provider_jobs.backends.azure_batch.emulator.errors import refusal
-from airflow_provider_jobs.backends.azure_batch.emulator.messages import Answer, Call, here, listing
+from airflow_provider_jobs.backends.azure_batch.emulator.messages import Answer, Call, among, here, listing
 from airflow_provider_jobs.backends.azure_batch.emulator.wire import http_date, timestamp
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -90,7 +90,7 @@ class FileService:
     def _list(self, call: Call, root: Path) -> Answer:
         found = _walk(root, recursive=call.query.get("recursive", "").lower() == "true")
         base = here(call)
-        return listing(call, found, lambda each: each.wire(base), metadata="files")
+        return listing(call, among(found), lambda each, _: each.wire(base), metadata="files")
 
     def _task_directory(self, call: Call) -> Path:
         """Where the task's files lie. Raises StatusError while there are none."""

@@ -48,8 +48,8 @@ class JobService:
         return Answer(body=body, headers=version_headers(job), metadata="jobs/@Element")
 
     async def list_jobs(self, call: Call) -> Answer:
-        jobs = self._account.jobs.values()
-        return listing(call, jobs, lambda job: job.wire(call.endpoint), metadata="jobs")
+        find = self._account.jobs.find
+        return listing(call, find, lambda job, names: job.wire(call.endpoint, names), metadata="jobs")
 
     async def update_job(self, call: Call) -> Answer:
         """PATCH: what is left out stays."""

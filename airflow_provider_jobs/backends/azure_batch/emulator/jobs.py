@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
+from airflow_provider_jobs.backends.azure_batch.emulator.catalogue import Catalogue
 from airflow_provider_jobs.backends.azure_batch.emulator.job_bodies import JobBody
-from airflow_provider_jobs.backends.azure_batch.emulator.resources import Resource, without_secrets
+from airflow_provider_jobs.backends.azure_batch.emulator.resources import SHORT, Resource, without_secrets
 from airflow_provider_jobs.backends.azure_batch.emulator.wire import timestamp
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class BatchJob(Resource):
         self.started_at = self.state_at
         self.ended_at: pendulum.DateTime | None = None
         self.terminate_reason: str | None = None
-        self.tasks: dict[str, Task] = {}
+        self.tasks: Catalogue[Task] = Catalogue()
         self.task_numbers = itertools.count(1)
         #: Tasks that could run now, in order; some may have been ended since they came in.
         self.ready: deque[Task] = deque()
@@ -86,7 +87,10 @@ class BatchJob(Resource):
         else:
             self.quiet.set()
 
-    def wire(self, endpoint: str) -> dict[str, Any]:
+    def wire(self, endpoint: str, names: frozenset[str] | None = None) -> dict[str, Any]:
+        """As the service describes it; ``names``: nobody looks at other properties."""
+        if names is not None and names <= SHORT:
+            return {"id": self.body.id, **self.states(), "executionInfo": self._execution()}
         body = self.body.wire()
         for name in ("jobManagerTask", "jobPreparationTask", "jobReleaseTask"):
             if name in body:

@@ -18,6 +18,7 @@ import pendulum
 from pydantic import ValidationError
 
 from airflow_provider_jobs.backends.azure_batch.emulator import odata
+from airflow_provider_jobs.backends.azure_batch.emulator.catalogue import Term
 from airflow_provider_jobs.backends.azure_batch.emulator.errors import (
     invalid_parameter,
     invalid_property,
@@ -147,27 +148,38 @@ def _time(call: Call, name: str) -> pendulum.DateTime | None:
         raise refusal("InvalidHeaderValue", HeaderName=name, HeaderValue=call.headers[name]) from None
 
 
-def listing(
-    call: Call, things: Iterable[NumberedT], wire: Callable[[NumberedT], dict[str, Any]], *, metadata: str
-) -> Answer:
-    """One page of things, filtered and cut to what was asked for, with a link to the next page."""
+Wire = Callable[[NumberedT, "frozenset[str] | None"], dict[str, Any]]
+
+
+#: Finds things that may meet one of the terms (None: all) and have a higher number, by number.
+Find = Callable[["frozenset[Term] | None", int], Iterable[NumberedT]]
+
+
+def among(things: Iterable[NumberedT]) -> Find[NumberedT]:
+    """Finds what there is by looking at everything: for lists that are short."""
+    return lambda _terms, after: (thing for thing in things if thing.number > after)
+
+
+def listing(call: Call, find: Find[NumberedT], wire: Wire[NumberedT], *, metadata: str) -> Answer:
+    """One page of things, filtered and cut to what was asked for, with a link to the next page.
+
+    ``wire`` is told which properties somebody looks at, and may leave out others; None for all.
+    """
     size = _page_size(call)
-    after = _position(call)
-    holds = odata.compile_filter(call.query["$filter"]) if call.query.get("$filter") else None
+    asked = odata.compile_filter(call.query["$filter"]) if call.query.get("$filter") else None
+    select = call.query.get("$select")
+    names = odata.selected(select) if select else None
     found: list[dict[str, Any]] = []
     last = 0
     answer: dict[str, Any] = {"value": found}
-    for thing in things:
-        if thing.number <= after:
-            continue
-        told = wire(thing)
-        if holds is not None and not holds(told):
+    for thing in find(asked.terms if asked else None, _position(call)):
+        if asked is not None and not asked.holds(wire(thing, asked.names)):
             continue
         if len(found) == size:
             answer["odata.nextLink"] = _next_link(call, last)
             break
-        names = call.query.get("$select")
-        found.append(odata.select(told, names) if names else told)
+        told = wire(thing, names)
+        found.append(odata.select(told, select) if select else told)
         last = thing.number
     return Answer(body=answer, metadata=metadata)
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pendulum
 
+from airflow_provider_jobs.backends.azure_batch.emulator.catalogue import Term
 from airflow_provider_jobs.backends.azure_batch.emulator.errors import invalid_parameter
 
 Predicate = Callable[[Mapping[str, Any]], bool]
+#: What can be looked up, the most selective first.
+_KINDS = ("id", "prefix", "state", "other_state")
 _TOKEN = re.compile(
     r"\s*(?:(?P<time>[Dd]ate[Tt]ime(?:[Oo]ffset)?'[^']*')|(?P<text>'(?:[^']|'')*')|(?P<number>-?\d+(?:\.\d+)?)"
     r"(?![\w-])|(?P<sign>[(),])|(?P<name>[A-Za-z_][\w/.]*))"
@@ -27,18 +30,65 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }  # fmt: skip
 
 
-def compile_filter(text: str) -> Predicate:
-    """The filter as a function of a thing's wire form. Raises StatusError when it cannot be read."""
+class Filter(NamedTuple):
+    """What a thing must be. ``holds`` tells of its wire form, of which it needs the properties ``names``.
+
+    ``terms``: every thing that it holds of meets one of these; None where nothing of the kind is known.
+    """
+
+    holds: Predicate
+    names: frozenset[str]
+    terms: frozenset[Term] | None = None
+
+
+def compile_filter(text: str) -> Filter:
+    """The filter of a text. Raises StatusError when it cannot be read."""
     parser = _Parser(text)
     found = parser.any_of()
     parser.expect_end()
     return found
 
 
+def selected(names: str) -> frozenset[str]:
+    """The properties that ``$select`` names."""
+    return frozenset(name.strip() for name in names.split(","))
+
+
 def select(thing: Mapping[str, Any], names: str) -> dict[str, Any]:
     """The properties of a thing that ``$select`` names, and no others."""
-    wanted = {name.strip() for name in names.split(",")}
+    wanted = selected(names)
     return {name: value for name, value in thing.items() if name in wanted}
+
+
+def _any(parts: Sequence[Filter]) -> Filter:
+    if len(parts) == 1:
+        return parts[0]
+    known = [part.terms for part in parts if part.terms is not None]
+    return Filter(
+        lambda thing: any(part.holds(thing) for part in parts),
+        frozenset().union(*(part.names for part in parts)),
+        frozenset().union(*known) if len(known) == len(parts) else None,
+    )
+
+
+def _all(parts: Sequence[Filter]) -> Filter:
+    if len(parts) == 1:
+        return parts[0]
+    known = [part.terms for part in parts if part.terms is not None]
+    return Filter(
+        lambda thing: all(part.holds(thing) for part in parts),
+        frozenset().union(*(part.names for part in parts)),
+        min(known, key=_width, default=None),
+    )
+
+
+def _width(terms: frozenset[Term]) -> int:
+    """How little the terms tell."""
+    return max((_KINDS.index(term.kind) for term in terms), default=0)
+
+
+def _not(part: Filter) -> Filter:
+    return Filter(lambda thing: not part.holds(thing), part.names)
 
 
 class _Parser:
@@ -56,26 +106,25 @@ class _Parser:
             position = match.end()
         self._tokens.reverse()
 
-    def any_of(self) -> Predicate:
+    def any_of(self) -> Filter:
         parts = [self._all_of()]
         while self._take("name", "or"):
             parts.append(self._all_of())
-        return parts[0] if len(parts) == 1 else lambda thing: any(part(thing) for part in parts)
+        return _any(parts)
 
     def expect_end(self) -> None:
         if self._tokens:
             raise self._bad(f"'{self._tokens[-1][1]}' is not expected")
 
-    def _all_of(self) -> Predicate:
+    def _all_of(self) -> Filter:
         parts = [self._one()]
         while self._take("name", "and"):
             parts.append(self._one())
-        return parts[0] if len(parts) == 1 else lambda thing: all(part(thing) for part in parts)
+        return _all(parts)
 
-    def _one(self) -> Predicate:
+    def _one(self) -> Filter:
         if self._take("name", "not"):
-            negated = self._one()
-            return lambda thing: not negated(thing)
+            return _not(self._one())
         if self._take("sign", "("):
             inner = self.any_of()
             self._expect("sign", ")")
@@ -86,9 +135,9 @@ class _Parser:
         word = self._expect("name")
         if word not in _COMPARISONS:
             raise self._bad(f"'{word}' is no comparison")
-        return _comparison(name, _COMPARISONS[word], self._literal())
+        return _comparison(name, word, self._literal())
 
-    def _starts_with(self) -> Predicate:
+    def _starts_with(self) -> Filter:
         self._expect("sign", "(")
         name = self._expect("name")
         self._expect("sign", ",")
@@ -96,7 +145,11 @@ class _Parser:
         self._expect("sign", ")")
         if not isinstance(prefix, str):
             raise self._bad("startswith needs a text")
-        return lambda thing: str(value_at(thing, name) or "").startswith(prefix)
+        return Filter(
+            lambda thing: str(value_at(thing, name) or "").startswith(prefix),
+            frozenset({name.partition("/")[0]}),
+            frozenset({Term("prefix", prefix)}) if name == "id" else None,
+        )
 
     def _literal(self) -> Any:
         kind, text = self._tokens.pop() if self._tokens else ("", "")
@@ -142,7 +195,9 @@ def value_at(thing: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _comparison(name: str, compare: Callable[[Any, Any], bool], wanted: Any) -> Predicate:
+def _comparison(name: str, word: str, wanted: Any) -> Filter:
+    compare = _COMPARISONS[word]
+
     def holds(thing: Mapping[str, Any]) -> bool:
         found = value_at(thing, name)
         if isinstance(wanted, pendulum.DateTime) and isinstance(found, str):
@@ -153,4 +208,10 @@ def _comparison(name: str, compare: Callable[[Any, Any], bool], wanted: Any) -> 
             return compare is operator.ne if found != wanted else compare is operator.eq
         return compare(found, wanted)
 
-    return holds
+    return Filter(holds, frozenset({name.partition("/")[0]}), _terms(name, word, wanted))
+
+
+def _terms(name: str, word: str, wanted: Any) -> frozenset[Term] | None:
+    kinds = {("id", "eq"): "id", ("state", "eq"): "state", ("state", "ne"): "other_state"}
+    kind = kinds.get((name, word))
+    return frozenset({Term(kind, wanted)}) if kind and isinstance(wanted, str) else None

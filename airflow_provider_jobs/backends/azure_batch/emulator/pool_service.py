@@ -12,6 +12,7 @@ from airflow_provider_jobs.backends.azure_batch.emulator.images import SUPPORTED
 from airflow_provider_jobs.backends.azure_batch.emulator.messages import (
     Answer,
     Call,
+    among,
     changed,
     check_conditions,
     listing,
@@ -58,7 +59,7 @@ class PoolService:
 
     async def list_pools(self, call: Call) -> Answer:
         pools = self._account.pools.values()
-        return listing(call, pools, lambda pool: pool.wire(call.endpoint), metadata="pools")
+        return listing(call, among(pools), lambda pool, _: pool.wire(call.endpoint), metadata="pools")
 
     async def update_pool(self, call: Call) -> Answer:
         """PATCH: what is left out stays."""
@@ -156,13 +157,13 @@ class PoolService:
     async def list_node_counts(self, call: Call) -> Answer:
         told = [pool.node_counts() for pool in self._account.pools.values()]
         if text := call.query.get("$filter"):
-            holds = compile_filter(text)
+            holds = compile_filter(text).holds
             told = [each for each in told if holds(each)]
         return Answer(body={"value": told}, metadata="poolnodecounts")
 
     async def list_nodes(self, call: Call) -> Answer:
         nodes = list(self._account.pool(call["poolId"]).nodes.values())
-        return listing(call, nodes, lambda node: node.wire(call.endpoint), metadata="nodes")
+        return listing(call, among(nodes), lambda node, _: node.wire(call.endpoint), metadata="nodes")
 
     async def get_node(self, call: Call) -> Answer:
         node = self._account.node(call["poolId"], call["nodeId"])
@@ -194,8 +195,8 @@ class PoolService:
         return Answer(headers={"DataServiceId": f"{call.endpoint}{node.path}"})
 
     async def list_supported_images(self, call: Call) -> Answer:
-        holds = compile_filter(call.query["$filter"]) if call.query.get("$filter") else None
-        told = [image for image in SUPPORTED if holds is None or holds(image)]
+        asked = compile_filter(call.query["$filter"]) if call.query.get("$filter") else None
+        told = [image for image in SUPPORTED if asked is None or asked.holds(image)]
         return Answer(body={"value": told}, metadata="supportedimages")
 
     def _open(self, call: Call) -> Pool:

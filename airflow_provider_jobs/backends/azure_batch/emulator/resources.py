@@ -9,17 +9,27 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_jobs.backends.azure_batch.emulator.catalogue import Catalogue
 from airflow_provider_jobs.backends.azure_batch.emulator.wire import etag, timestamp
+
+#: Properties of jobs and tasks that are told without a look at what was asked for.
+SHORT = frozenset(
+    {"id", "state", "stateTransitionTime", "previousState", "previousStateTransitionTime", "executionInfo"}
+)
 
 
 class Resource:
     """A thing with a state and a version; a change of state alone keeps the version."""
 
-    __slots__ = ("created_at", "modified_at", "previous_state", "previous_state_at", "state", "state_at")
+    __slots__ = (
+        "catalogue", "created_at", "modified_at", "previous_state", "previous_state_at", "state", "state_at",
+    )  # fmt: skip
 
     def __init__(self, state: str) -> None:
         self.created_at = self.modified_at = self.state_at = pendulum.now("UTC")
         self.state = state
+        #: Where it is listed, if by its state, too.
+        self.catalogue: Catalogue[Any] | None = None
         self.previous_state: str | None = None
         self.previous_state_at: pendulum.DateTime | None = None
 
@@ -36,6 +46,8 @@ class Resource:
         if state != self.state:
             self.previous_state, self.previous_state_at = self.state, self.state_at
             self.state, self.state_at = state, pendulum.now("UTC")
+            if self.catalogue is not None:
+                self.catalogue.moved(self, self.previous_state)
 
     def version(self) -> dict[str, Any]:
         """Entity tag and times, as every resource with a version has them."""

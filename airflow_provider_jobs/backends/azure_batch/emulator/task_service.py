@@ -96,8 +96,8 @@ class TaskService:
         return Answer(body=body, headers=version_headers(task), metadata="tasks/@Element")
 
     async def list_tasks(self, call: Call) -> Answer:
-        tasks = self._account.job(call["jobId"]).tasks.values()
-        return listing(call, tasks, lambda task: task.wire(call.endpoint), metadata="tasks")
+        find = self._account.job(call["jobId"]).tasks.find
+        return listing(call, find, lambda task, names: task.wire(call.endpoint, names), metadata="tasks")
 
     async def list_subtasks(self, call: Call) -> Answer:
         self._task(call)

@@ -22,7 +22,15 @@ from airflow_provider_jobs.backends.cloud_run.emulator.outcomes import (
     phase,
     told_duration,
 )
-from airflow_provider_jobs.emulator.jobs import END_STATES, Event, Job, JobState, Task, TaskState
+from airflow_provider_jobs.emulator.jobs import (
+    END_STATES,
+    Event,
+    Job,
+    JobState,
+    Task,
+    TaskState,
+    between,
+)
 from airflow_provider_jobs.google_cloud.emulator.messages import timestamp
 
 PENDING = run_v2.Condition.State.CONDITION_PENDING
@@ -30,6 +38,7 @@ RECONCILING = run_v2.Condition.State.CONDITION_RECONCILING
 FAILED = run_v2.Condition.State.CONDITION_FAILED
 SUCCEEDED = run_v2.Condition.State.CONDITION_SUCCEEDED
 _REASONS = run_v2.Condition.ExecutionReason
+_OVER = END_STATES | {JobState.DELETING}
 _RETRY = "System will retry after 2:00 from lastTransitionTime for polling interval"
 
 
@@ -45,7 +54,7 @@ def condition(
 
 def ended_at(job: Job) -> pendulum.DateTime | None:
     """When the execution ended, or was deleted while it ran; None while it has not."""
-    last = next((event for event in job.events if event.after in (*END_STATES, JobState.DELETING)), None)
+    last = next((event for event in job.events if event.after in _OVER), None)
     return last.at if last else None
 
 
@@ -95,7 +104,7 @@ def _completed(job: Job) -> pb.Condition:
 def _started(job: Job, scheduled: pendulum.DateTime | None) -> pb.Condition:
     started, end = job.run_started_at, ended_at(job)
     if started is not None:
-        took = told_duration((started - (scheduled or job.created_at)).as_duration())
+        took = told_duration(between(scheduled or job.created_at, started))
         return condition("Started", SUCCEEDED, started, f"Started deployed execution in {took}.")
     if end is not None:
         return condition("Started", FAILED, end, CANCELLED_BY_USER)
@@ -110,7 +119,7 @@ def _resources(kind: str, created: pendulum.DateTime, scheduled: pendulum.DateTi
         )
         return condition(kind, RECONCILING, created, message)
     if kind == "ContainerReady":
-        took = told_duration((scheduled - created).as_duration())
+        took = told_duration(between(created, scheduled))
         return condition(kind, SUCCEEDED, scheduled, f"Imported container image in {took}.")
     return condition(kind, SUCCEEDED, scheduled, "Provisioned imported containers.")
 
@@ -129,7 +138,7 @@ def of_task(job: Job, task: Task) -> list[pb.Condition]:
     started = _entered(task.events, TaskState.RUNNING)
     conditions = [_task_completed(job, task), _resources("ResourcesAvailable", job.created_at, scheduled)]
     if started is not None:
-        took = told_duration((started - (scheduled or job.created_at)).as_duration())
+        took = told_duration(between(scheduled or job.created_at, started))
         conditions.append(condition("Started", SUCCEEDED, started, f"Started deployed task in {took}."))
     else:
         since = scheduled or job.created_at

@@ -7,6 +7,7 @@ version 2, raises StatusError, and must not know how a request arrived.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pendulum
 
@@ -28,7 +29,8 @@ from airflow_provider_jobs.emulator.jobs import (
     JobState,
     Task,
 )
-from airflow_provider_jobs.google_cloud.emulator.names import Place
+from airflow_provider_jobs.emulator.ordering import LatestFirst
+from airflow_provider_jobs.google_cloud.emulator.names import ANY_LOCATION, Place
 
 DIALECT = "cloud_run"
 
@@ -119,10 +121,18 @@ class ControlPlane:
         """Create an execution of a job. Raises Violation for overrides that do not fit the job."""
         template = record.message.template
         validation.check_overrides(overrides, template.template.containers)
-        execution_id = names.new_execution_id(record.job_id)
+        execution_id = self._free_id(record)
         return self._execute(
             record, overridden(template, overrides), execution_id=execution_id, validate_only=validate_only
         )
+
+    def _free_id(self, record: JobRecord) -> str:
+        """An id that no execution of the job has: of ten thousand random ones two are often the same."""
+        while True:
+            execution_id = names.new_execution_id(record.job_id)
+            name = ExecutionName(record.place, record.job_id, execution_id).name
+            if self._cloud.jobs.get(DIALECT, name) is None:
+                return execution_id
 
     def run_token(self, record: JobRecord, token: str) -> Job | None:
         """Create the execution that a token names, once; None when it has been created before."""
@@ -165,6 +175,7 @@ class ControlPlane:
             retry=planner.retry,
             listener=_Listener(self._system_log),
             images=images(message.template),
+            listed_under=_lists_of(record.name),
         )
 
     def execution(self, name: ExecutionName) -> Job:
@@ -176,17 +187,28 @@ class ControlPlane:
 
     def executions(self, parent: ExecutionName, *, deleted: bool = False) -> list[Job]:
         """The executions under a parent, the latest first; with the deleted ones if asked for."""
-        living = [job for job in self._cloud.jobs if job.spec.dialect == DIALECT]
-        found = [*(self._deleted_executions if deleted else ()), *living]
-        own = {
-            job.spec.uid: job
-            for job in found
+        living = self._living(parent)
+        if not deleted:
+            return list(LatestFirst(living))
+        gone = [
+            job
+            for job in self._deleted_executions
             if parent.covers(job.data.name) and not _is_over(job.data.deletion)
-        }
+        ]
+        own = {job.spec.uid: job for job in (*gone, *living)}
         return sorted(own.values(), key=lambda job: job.created_at, reverse=True)
 
-    def listed_executions(self, parent: ExecutionName, *, deleted: bool = False) -> list[Job]:
+    def _living(self, parent: ExecutionName) -> Sequence[Job]:
+        """The executions under a parent that are not gone, the oldest first."""
+        if names.ANY not in (parent.place.location, parent.job_id, parent.execution_id):
+            job = self._cloud.jobs.get(DIALECT, parent.name)
+            return [] if job is None else [job]
+        return self._cloud.jobs.listed(DIALECT, parent)
+
+    def listed_executions(self, parent: ExecutionName, *, deleted: bool = False) -> Sequence[Job]:
         """The executions that a list of the service shows by now. By its name each is found at once."""
+        if not deleted:
+            return self._cloud.listings.latest_first(self._living(parent))
         found = self.executions(parent, deleted=deleted)
         return [job for job in found if self._cloud.listings.show(job)]
 
@@ -222,6 +244,16 @@ class _Listener:
         self._system_log.task_changed(job, task, event)
         if job.state is JobState.DELETING and TASK_END_STATES.issuperset(job.counts):
             _note_end(job)
+
+
+def _lists_of(name: ExecutionName) -> tuple[ExecutionName, ...]:
+    """The parents of all lists that have the execution, but for its own name."""
+    places = (name.place, Place(name.place.project, ANY_LOCATION))
+    of_jobs = [
+        ExecutionName(place, job_id, names.ANY) for place in places for job_id in (name.job_id, names.ANY)
+    ]
+    by_id = [ExecutionName(place, names.ANY, name.execution_id) for place in places]
+    return (*of_jobs, *by_id)
 
 
 def _note_end(job: Job) -> None:

@@ -17,12 +17,37 @@ from airflow_provider_jobs.backends.cloud_run.emulator.records import Deletion, 
 from airflow_provider_jobs.emulator.jobs import TASK_END_STATES, Event, Job, Task, TaskState
 from airflow_provider_jobs.google_cloud.emulator.messages import timestamp
 
+_COUNTS = frozenset(f"{kind}_count" for kind in ("running", "succeeded", "failed", "cancelled", "retried"))
+#: Fields that are told without a copy of what the execution was asked to run, which can be a megabyte.
+SHORT = _COUNTS | {
+    "name", "uid", "task_count", "create_time", "start_time", "completion_time", "update_time", "delete_time",
+    "expire_time", "reconciling", "conditions", "log_uri", "etag",
+}  # fmt: skip
 
-def execution_message(job: Job) -> pb.Execution:
-    """The execution as it stands."""
+
+def execution_message(job: Job, fields: frozenset[str] | None = None) -> pb.Execution:
+    """The execution as it stands; ``fields``: nobody looks at any others."""
     record: ExecutionRecord = job.data
-    message = pb.Execution()
-    message.CopyFrom(record.message)
+    if fields is None or not fields <= SHORT:
+        message = pb.Execution()
+        message.CopyFrom(record.message)
+    else:
+        own = record.message
+        message = pb.Execution(name=own.name, uid=own.uid, task_count=own.task_count)
+    _fill_times(message, job)
+    if fields is None or "conditions" in fields:
+        message.conditions.extend(conditions.of_execution(job))
+    if fields is None or fields & _COUNTS:
+        _fill_counts(message, job)
+    fill_deletion(message, record.deletion)
+    if fields is None or "log_uri" in fields:
+        message.log_uri = log_uri(record.name)
+    if fields is None or "etag" in fields:
+        message.etag = etag(record.message.uid, job.updated_at.timestamp())
+    return message
+
+
+def _fill_times(message: pb.Execution, job: Job) -> None:
     message.create_time.CopyFrom(timestamp(job.created_at))
     message.update_time.CopyFrom(timestamp(job.updated_at))
     if (scheduled := conditions.scheduled_at(job)) is not None:
@@ -30,12 +55,6 @@ def execution_message(job: Job) -> pb.Execution:
     if (ended := conditions.ended_at(job)) is not None:
         message.completion_time.CopyFrom(timestamp(ended))
     message.reconciling = ended is None
-    message.conditions.extend(conditions.of_execution(job))
-    _fill_counts(message, job)
-    fill_deletion(message, record.deletion)
-    message.log_uri = log_uri(record.name)
-    message.etag = etag(record.message.uid, job.updated_at.timestamp())
-    return message
 
 
 def _fill_counts(message: pb.Execution, job: Job) -> None:

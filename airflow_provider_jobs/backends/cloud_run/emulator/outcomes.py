@@ -6,10 +6,10 @@ and log lines in public threads. It must not hold state.
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import Enum
 from typing import NamedTuple
 
-import pendulum
 from google.rpc import code_pb2
 
 from airflow_provider_jobs.backends.cloud_run.emulator import messages as pb
@@ -122,7 +122,7 @@ def failure_sentence(job: Job, task: Task, end: AttemptEnd) -> str:
     return f"Task {name} failed with message: {message}"
 
 
-def told_duration(duration: pendulum.Duration) -> str:
+def told_duration(duration: dt.timedelta) -> str:
     """A duration like 2m45.46s."""
     minutes, seconds = divmod(duration.total_seconds(), 60)
     hours, minutes = divmod(int(minutes), 60)

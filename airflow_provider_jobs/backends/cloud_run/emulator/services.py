@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,7 @@ from airflow_provider_jobs.backends.cloud_run.emulator.records import JobRecord
 from airflow_provider_jobs.backends.cloud_run.emulator.validation import Violation, check_id
 from airflow_provider_jobs.emulator.calls import StatusError
 from airflow_provider_jobs.emulator.jobs import Job
+from airflow_provider_jobs.emulator.protobuf_rpc import masks
 from airflow_provider_jobs.google_cloud.emulator import paging
 from airflow_provider_jobs.google_cloud.emulator.names import Place
 from airflow_provider_jobs.google_cloud.emulator.operations import Operations
@@ -142,8 +143,9 @@ class ExecutionsService(Runs):
         parent = self.control.names.executions_of(request.parent)
         found = self.control.listed_executions(parent, deleted=request.show_deleted)
         page, token = _page(found, request)
+        fields = masks.wanted.get().within("executions")
         return pb.ListExecutionsResponse(
-            executions=[execution_message(job) for job in page], next_page_token=token
+            executions=[execution_message(job, fields) for job in page], next_page_token=token
         )
 
     async def delete_execution(self, request: pb.DeleteExecutionRequest) -> operations_pb2.Operation:
@@ -202,7 +204,7 @@ async def _soon() -> None:
     await asyncio.sleep(0)
 
 
-def _page(items: list[Any], request: Any) -> tuple[Any, str]:
+def _page(items: Sequence[Any], request: Any) -> tuple[Any, str]:
     context = (request.parent, str(request.show_deleted))
     return paging.page(items, size=request.page_size, token=request.page_token, context=context)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from google.cloud import batch_v1
@@ -30,8 +31,10 @@ from airflow_provider_jobs.backends.gcp_batch.emulator.request_memory import Req
 from airflow_provider_jobs.emulator.calls import StatusError
 from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.jobs import Job, JobListener, JobSpec, JobState
+from airflow_provider_jobs.emulator.ordering import LatestFirst
+from airflow_provider_jobs.emulator.protobuf_rpc import masks
 from airflow_provider_jobs.google_cloud.emulator import paging
-from airflow_provider_jobs.google_cloud.emulator.names import Place, Projects, not_found
+from airflow_provider_jobs.google_cloud.emulator.names import ANY_LOCATION, Place, Projects, not_found
 from airflow_provider_jobs.google_cloud.emulator.operations import Operations
 
 DIALECT = "gcp_batch"
@@ -104,6 +107,7 @@ class BatchService:
             listener=self._listener,
             keep_logs=record.message.logs_policy.destination == batch_v1.LogsPolicy.Destination.CLOUD_LOGGING,
             images=images(group),
+            listed_under=(record.place, Place(record.place.project, ANY_LOCATION)),
         )
 
     async def get_job(self, request: pb.GetJobRequest) -> pb.Job:
@@ -111,12 +115,12 @@ class BatchService:
 
     async def list_jobs(self, request: pb.ListJobsRequest) -> pb.ListJobsResponse:
         place = self._names.place(request.parent, every=True)
-        jobs = [job for job in self._cloud.jobs if job.spec.dialect == DIALECT and _is_in(job, place)]
-        _order(jobs, request.order_by)
+        jobs = _in_order(self._cloud.jobs.listed(DIALECT, place), request.order_by)
         page, token = paging.page(
             jobs, size=request.page_size, token=request.page_token, context=(request.parent, request.order_by)
         )
-        return pb.ListJobsResponse(jobs=[job_message(job) for job in page], next_page_token=token)
+        fields = masks.wanted.get().within("jobs")
+        return pb.ListJobsResponse(jobs=[job_message(job, fields) for job in page], next_page_token=token)
 
     async def delete_job(self, request: pb.DeleteJobRequest) -> operations_pb2.Operation:
         validation.check_request_id(request.request_id)
@@ -184,17 +188,11 @@ def _task_state(filter_: str) -> str:
     return match[1].upper()
 
 
-def _is_in(job: Job, place: Place) -> bool:
-    own: Place = job.data.place
-    return place.covers(own)
-
-
-def _order(jobs: list[Job], order_by: str) -> None:
-    """Sort in place; without an order the latest job comes first, as in the service's own pages."""
+def _in_order(jobs: Sequence[Job], order_by: str) -> Sequence[Job]:
+    """Jobs that come by age; without an order the latest comes first, as in the service's own pages."""
     field, _, direction = order_by.strip().partition(" ")
     if field not in ("", "name", "create_time") or direction not in ("", "desc"):
         raise validation.invalid("order_by", f'"{order_by}" is not supported.')
     if field == "name":
-        jobs.sort(key=lambda job: job.spec.name, reverse=direction == "desc")
-    elif not field or direction == "desc":
-        jobs.reverse()
+        return sorted(jobs, key=lambda job: job.spec.name, reverse=direction == "desc")
+    return jobs if field and not direction else LatestFirst(jobs)

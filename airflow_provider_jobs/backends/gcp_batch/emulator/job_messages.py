@@ -80,14 +80,27 @@ def _fill_allocation(policy: pb.AllocationPolicy, *, place: Place, job_id: str, 
     policy.labels["batch-job-id"] = job_id
 
 
-def job_message(job: Job) -> pb.Job:
-    """The job with its present status."""
+#: Fields that are told without a copy of what was admitted, which can be a megabyte.
+SHORT = frozenset({"name", "uid", "status", "create_time", "update_time"})
+
+
+def job_message(job: Job, fields: frozenset[str] | None = None) -> pb.Job:
+    """The job with its present status; ``fields``: nobody looks at any others."""
     record: JobRecord = job.data
-    message = pb.Job()
-    message.CopyFrom(record.message)
+    if fields is None or not fields <= SHORT:
+        message = pb.Job()
+        message.CopyFrom(record.message)
+    else:
+        message = pb.Job(name=record.message.name, uid=record.message.uid)
     message.create_time.CopyFrom(timestamp(job.created_at))
     message.update_time.CopyFrom(timestamp(job.updated_at))
-    status = message.status
+    if fields is None or "status" in fields:
+        _fill_status(job, message.status)
+    return message
+
+
+def _fill_status(job: Job, status: pb.JobStatus) -> None:
+    record: JobRecord = job.data
     status.state = JOB_STATES[job.state]
     status.run_duration.FromTimedelta(job.run_duration())
     failure = job.first_failure if job.state in (JobState.FAILED, JobState.DELETING) else None
@@ -97,7 +110,6 @@ def job_message(job: Job) -> pb.Job:
         added.description = job_sentence(event, name=record.numbered_name, failure=told)
     if job.state is not JobState.QUEUED:
         _fill_group_status(job, status.task_groups[GROUP])
-    return message
 
 
 def _fill_group_status(job: Job, status: pb.TaskGroupStatus) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     AllocationPolicy: TypeAlias = Any
     Environment: TypeAlias = Any
     Job: TypeAlias = Any
+    JobStatus: TypeAlias = Any
     Runnable: TypeAlias = Any
     StatusEvent: TypeAlias = Any
     Task: TypeAlias = Any
@@ -48,6 +49,7 @@ else:
     AllocationPolicy = batch_v1.AllocationPolicy.pb()
     Environment = batch_v1.Environment.pb()
     Job = batch_v1.Job.pb()
+    JobStatus = batch_v1.JobStatus.pb()
     Runnable = batch_v1.Runnable.pb()
     StatusEvent = batch_v1.StatusEvent.pb()
     Task = batch_v1.Task.pb()

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from airflow_provider_jobs.emulator.process import LocalCloud
 from tests.backends.aws_batch.emulator.conftest import Client, define, describe, run, submit, until
 
+STATUSES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+
 
 def _names(batch: Client, **asked: Any) -> list[str]:
     found = batch.list_jobs(jobQueue="default", **asked)["jobSummaryList"]
@@ -152,3 +154,58 @@ def test_a_filtered_page_holds_a_hundred_at_most(cloud: LocalCloud, batch: Clien
     page = batch.list_jobs(jobQueue="default", filters=_filter("JOB_NAME", "many"), maxResults=1000)
     assert len(page["jobSummaryList"]) == 100
     assert page["nextToken"]
+
+
+def _listed_as(batch: Client, job_id: str) -> list[str]:
+    """The statuses whose lists have the job."""
+    return [
+        status
+        for status in STATUSES
+        for job in batch.list_jobs(jobQueue="default", jobStatus=status)["jobSummaryList"]
+        if job["jobId"] == job_id
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "status"), [("scheduled", "SUBMITTED"), ("assigned", "RUNNABLE"), ("running", "STARTING")]
+)
+def test_a_job_is_in_the_list_of_its_status_alone_on_its_way(
+    cloud: LocalCloud, batch: Client, stage: str, status: str
+):
+    cloud.admin.hold(stage)
+    job_id = submit(batch, "exit 1")
+    until(batch, job_id, status)
+    assert _listed_as(batch, job_id) == [status]
+    cloud.admin.release()
+    until(batch, job_id, "FAILED")
+    assert _listed_as(batch, job_id) == ["FAILED"]
+
+
+def test_a_job_that_waits_for_another_moves_from_list_to_list(cloud: LocalCloud, batch: Client):
+    rule = cloud.admin.hold("assigned")
+    first = submit(batch)
+    second = submit(batch, dependsOn=[{"jobId": first}])
+    until(batch, second, "PENDING")
+    assert (_listed_as(batch, first), _listed_as(batch, second)) == (["RUNNABLE"], ["PENDING"])
+    cloud.admin.release(rule)
+    until(batch, second, "SUCCEEDED")
+    assert _listed_as(batch, second) == ["SUCCEEDED"]
+
+
+def test_an_array_and_a_job_that_is_tried_again_are_in_the_list_of_their_status(batch: Client):
+    array = submit(batch, "exec sleep 600", arrayProperties={"size": 2})
+    until(batch, f"{array}:1", "RUNNING")
+    assert _listed_as(batch, array) == ["PENDING"]
+    batch.terminate_job(jobId=array, reason="enough")
+    until(batch, array, "FAILED")
+    assert _listed_as(batch, array) == ["FAILED"]
+    again = submit(batch, "exit 1", retryStrategy={"attempts": 3})
+    until(batch, again, "FAILED")
+    assert _listed_as(batch, again) == ["FAILED"]
+
+
+def test_a_job_that_is_forgotten_is_in_no_list(cloud: LocalCloud, batch: Client):
+    job = run(batch, name="gone")
+    cloud.admin.remove(job["jobId"])
+    assert _listed_as(batch, job["jobId"]) == []
+    assert _names(batch, filters=_filter("JOB_NAME", "gone")) == []

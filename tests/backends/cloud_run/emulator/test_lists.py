@@ -62,3 +62,26 @@ def test_a_page_token_belongs_to_its_list(either: Clients):
     )
     with pytest.raises(exceptions.BadRequest, match="page_token"):
         list(either.jobs.list_jobs(request))
+
+
+def test_a_list_has_the_fields_that_were_asked_for_and_no_others(either: Clients):
+    execution = either.execute(job("true"))
+    mask = "executions.name,executions.conditions,executions.completionTime,executions.succeededCount"
+    (found,) = either.executions.list_executions(parent=JOB, metadata=(("x-goog-fieldmask", mask),))
+    names = {field.name for field, _ in run_v2.Execution.pb(found).ListFields()}
+    assert names == {"name", "conditions", "completion_time", "succeeded_count"}
+    assert (found.name, found.conditions) == (execution.name, execution.conditions)
+    mask = "executions.template.containers.env,executions.taskCount"
+    (found,) = either.executions.list_executions(parent=JOB, metadata=(("x-goog-fieldmask", mask),))
+    assert found.task_count == 1
+    assert not found.name
+
+
+def test_an_execution_that_was_deleted_is_listed_only_when_that_is_asked_for(either: Clients):
+    either.create(job("true"), "a")
+    gone, kept = (either.end(either.start("a")) for _ in range(2))
+    either.executions.delete_execution(name=gone.name).result(timeout=20)
+    parent = f"{PARENT}/jobs/a"
+    assert short(either.executions.list_executions(parent=parent)) == short([kept])
+    request = run_v2.ListExecutionsRequest(parent=parent, show_deleted=True)
+    assert short(either.executions.list_executions(request)) == short([kept, gone])

@@ -26,6 +26,17 @@ PORTION = 50
 
 
 @dataclass(frozen=True)
+class LogRead:
+    """New lines of a job, or the word that there are none.
+
+    :param after_end: whether the read began after the job had ended, so that lines which it lacks are late
+    """
+
+    page: LogPage
+    after_end: bool
+
+
+@dataclass(frozen=True)
 class LogTrouble:
     """The logs of a job cannot be read right now, which says nothing about the job."""
 
@@ -43,7 +54,7 @@ class ServiceTrouble:
 
 
 # A report, new log lines, trouble with the logs or the service, or the error that ends the wait.
-Update: TypeAlias = JobReport | LogPage | LogTrouble | ServiceTrouble | JobsError
+Update: TypeAlias = JobReport | LogRead | LogTrouble | ServiceTrouble | JobsError
 
 
 @dataclass(eq=False, slots=True)

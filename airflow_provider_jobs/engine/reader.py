@@ -15,7 +15,7 @@ from airflow_provider_jobs.core.backend import Backend, Limits
 from airflow_provider_jobs.core.errors import JobsError, retry_after_seconds
 from airflow_provider_jobs.core.models import LogCursor, LogPage
 from airflow_provider_jobs.engine.calls import BackendCalls
-from airflow_provider_jobs.engine.members import LogTrouble, Member, Members, wait_for_event
+from airflow_provider_jobs.engine.members import LogRead, LogTrouble, Member, Members, wait_for_event
 from airflow_provider_jobs.engine.pacing import Backoff
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class LogReader:
         done.more = done.more or page.more
         # After the end even an empty page is news: the waiter counts reads that began after it.
         if page.lines or had_ended:
-            member.tell(page)
+            member.tell(LogRead(page, after_end=had_ended))
 
     def _take_error(self, error: JobsError, readers: Sequence[Member]) -> float:
         seconds = self._backoff.after_failure(retry_after_seconds(error))

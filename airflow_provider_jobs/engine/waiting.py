@@ -15,14 +15,14 @@ import pendulum
 
 from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble
 from airflow_provider_jobs.core.failures import Failure
-from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport, LogPage
+from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
 from airflow_provider_jobs.engine.clock import Now
 from airflow_provider_jobs.engine.group import PollGroup, PollGroups
 from airflow_provider_jobs.engine.leftover import merged
-from airflow_provider_jobs.engine.members import LogTrouble, Member, ServiceTrouble, Update
+from airflow_provider_jobs.engine.members import LogRead, LogTrouble, Member, ServiceTrouble, Update
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.story import JobStory, Listener
 from airflow_provider_jobs.engine.verdict import is_success, unreachable
@@ -92,9 +92,9 @@ class _Wait:
             return None
         if isinstance(update, JobReport):
             self._take_report(update)
-        elif isinstance(update, LogPage):
+        elif isinstance(update, LogRead):
             self.logs_are_refused = False
-            self.story.take(update.lines)
+            self.story.take(update.page.lines)
         elif isinstance(update, LogTrouble):
             self.logs_are_refused = isinstance(update.error, PermanentError)
             self.listener.note(f"The job's log cannot be read now: {update.error}", warning=True)
@@ -132,11 +132,12 @@ class _Wait:
             update = await self._take_update(min(quiet, bound) if is_read else bound)
             if update is None or self.refused:
                 return
-            if isinstance(update, LogPage):
+            if isinstance(update, LogRead):
                 # What the service has already is not late, however long it takes to read it.
-                is_read = not update.more
-                last_news = self.now() if update.lines or update.more else last_news
-                bound = self.now().add(seconds=limits.late_logs_seconds) if update.more else bound
+                more = update.page.more
+                is_read = update.after_end and not more
+                last_news = self.now() if update.page.lines or more else last_news
+                bound = self.now().add(seconds=limits.late_logs_seconds) if more else bound
 
     async def _explain_in_turn(self) -> None:
         """Take a place in the row of those whose jobs do not start; at one's turn, say why."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import cache
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XComArg
@@ -47,11 +49,12 @@ def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | 
     values = {name: getattr(task, name) for name in fields}
     if any(_holds_result(value) for value in values.values()):
         return None
-    given = {name: value for name, value in values.items() if value is not None}
+    defaults = _defaults(type(task))
+    given = {name: value for name, value in values.items() if not _is_default(value, defaults.get(name))}
     settings = {
         name: value.total_seconds() if isinstance(value, timedelta) else value
         for name, attribute in _SETTINGS.items()
-        if (value := getattr(task, attribute)) is not None
+        if not _is_default(value := getattr(task, attribute), defaults.get(name))
     }
     kind = type(task)
     return StartTriggerArgs(
@@ -68,6 +71,22 @@ def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | 
         },
         next_method="execute_complete",
     )
+
+
+@cache
+def _defaults(kind: type[JobTask]) -> dict[str, Any]:
+    """Return the arguments of an operator that have a default, with it."""
+    found: dict[str, Any] = {}
+    for each in reversed(kind.__mro__):
+        if init := each.__dict__.get("__init__"):
+            parameters = signature(init).parameters.values()
+            found.update({one.name: one.default for one in parameters if one.default is not one.empty})
+    return found
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    """Return whether an argument need not be told, which would weigh in thousands of triggers."""
+    return value is None or value == default or (default is None and value == {})
 
 
 def why_from_worker(ti: Any) -> str:

@@ -107,7 +107,7 @@ class TestDescribing:
         handles = [world.submit(Work()) for _ in range(12)]
         gone = handles[3]
         world.delete_behind(gone)
-        reports = world.backend.describe(handles)
+        reports = list(world.backend.describe(handles))
         assert [report.native_id for report in reports] == [handle.native_id for handle in handles]
         assert [report.native_id for report in reports if not report.found] == [gone.native_id]
 
@@ -274,7 +274,7 @@ class TestErrors:
         handle = world.backend.submit(world.write_spec(Work()), key)
         calls = {
             "find": lambda: world.backend.find(key),
-            "describe": lambda: world.backend.describe([handle]),
+            "describe": lambda: list(world.backend.describe([handle])),
             "cancel": lambda: world.backend.cancel(handle, "why"),
             "delete": lambda: world.backend.delete(handle),
             "read_logs": lambda: world.backend.read_logs([LogCursor(handle=handle)]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +31,8 @@ def main(
     official: Annotated[bool, typer.Option("--official", help="Airflow's own operators instead")] = False,
 ) -> None:
     """Try the faults; exit 1 unless every job was submitted once and none was left behind."""
+    # What was started and made is ended and removed then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     began = time.monotonic()
     operators, faults = (OFFICIAL, OFFICIAL_FAULTS) if official else (OURS, FAULTS)
     subjects = [each for each in operators.values() if not backend or each.dialect in backend]

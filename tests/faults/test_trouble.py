@@ -253,7 +253,7 @@ def check_submissions(bench: Bench, strike: Strike, backend: Any) -> None:
             was_struck = has_struck()
         assert bench.subject.jobs(bench.cloud, key) == 1, f"call {number}"
         assert backend.find(key).native_id == handle.native_id
-        assert backend.describe([handle])[0].found
+        assert next(iter(backend.describe([handle]))).found
         backend.cancel(handle, "it was seen")
         if not was_struck:
             return

@@ -171,7 +171,7 @@ Operation = Callable[[Any, Subject, JobHandle], Any]
 
 #: What the engine asks a backend for, by how a person would call it.
 OPERATIONS: Mapping[str, Operation] = {
-    "describe": lambda backend, _, handle: backend.describe([handle]),
+    "describe": lambda backend, _, handle: list(backend.describe([handle])),
     "find": lambda backend, _, handle: backend.find(new_key()),
     "read_logs": lambda backend, _, handle: backend.read_logs([LogCursor(handle=handle)]),
     "explain": lambda backend, _, handle: backend.explain(handle),

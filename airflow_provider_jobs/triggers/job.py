@@ -22,14 +22,14 @@ class JobTrigger(FollowingTrigger):
     def __init__(self, *, plan: dict[str, Any], ends_success: bool, pushes_xcom: bool) -> None:
         super().__init__()
         # The model alone is kept: thousands of triggers wait in one process.
-        self._plan = WaitPlan.from_json(plan)
+        self.plan = WaitPlan.from_json(plan)
         self.ends_success = ends_success
         self.pushes_xcom = pushes_xcom
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what it takes to make this trigger again in another process."""
         kwargs = {
-            "plan": self._plan.to_json(),
+            "plan": self.plan.to_json(),
             "ends_success": self.ends_success,
             "pushes_xcom": self.pushes_xcom,
         }
@@ -37,11 +37,11 @@ class JobTrigger(FollowingTrigger):
 
     async def begin(self) -> Beginning:
         """Return how the job is waited for."""
-        return Beginning(self._plan, ends_success=self.ends_success)
+        return Beginning(self.plan, ends_success=self.ends_success)
 
     async def cancel_its_job(self) -> None:
         """Cancel the job, unless another triggerer follows it."""
         if await self.has_moved():
-            TaskLog().note(f"Another triggerer follows job {self._plan.handle.native_id} from here on")
+            TaskLog().note(f"Another triggerer follows job {self.plan.handle.native_id} from here on")
             return
-        await self.cancel(self._plan.handle, on_kill=self._plan.on_kill)
+        await self.cancel(self.plan.handle, on_kill=self.plan.on_kill)

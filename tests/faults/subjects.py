@@ -103,7 +103,7 @@ class OurOperator(Subject):
 
     def waits_for(self, operator: Any, trigger: Any) -> str:
         """Return what stands in the trigger's plan."""
-        return str(trigger.plan["handle"]["native_id"])
+        return str(trigger.plan.handle.native_id)
 
 
 def _backend(name: str, **values: Any) -> OurOperator:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_jobs.backends.kubernetes.emulator.resources import ResourceType
 from airflow_provider_jobs.backends.kubernetes.emulator.statuses import bad_request
-from airflow_provider_jobs.backends.kubernetes.emulator.store import Object
+from airflow_provider_jobs.backends.kubernetes.emulator.store import ABOUT, Mark, Object
 
 Matcher = Callable[[Object], bool]
 
@@ -210,3 +210,14 @@ def named(field_text: str) -> str | None:
     """The one name that a field selector asks for, if it does."""
     match = re.search(r"(?:^|,)metadata\.name==?([^,]+)", field_text)
     return match[1] if match else None
+
+
+def marks(label_text: str, field_text: str, kind: ResourceType) -> list[list[Mark]]:
+    """Sets of marks: what is selected has one of each set. It may have to be more than that."""
+    wanted = [
+        [(requirement.key, value) for value in requirement.values]
+        for requirement in labels(label_text)
+        if requirement.operator == "in"
+    ]
+    asked = fields(field_text, kind)
+    return wanted + [[(ABOUT, value)] for field, equal, value in asked if field == ABOUT and equal]

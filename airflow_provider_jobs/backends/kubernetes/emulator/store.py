@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_jobs.backends.kubernetes.emulator.resources import ResourceType
 from airflow_provider_jobs.backends.kubernetes.emulator.statuses import already_exists, expired
+from airflow_provider_jobs.emulator.ordering import Ordered
 
 #: So many changes can be looked back upon; a real server forgets by time (etcd compacts every 5 minutes).
 HISTORY = 20_000
 _SNAPSHOTS = 64
 
 Key = tuple[str, str]
+#: Something that a selector can ask for: a label and its value, or the name of what an event is about.
+Mark = tuple[str, str]
+ABOUT = "involvedObject.name"
 
 
 class Object(dict[str, Any]):
@@ -49,6 +54,13 @@ class Object(dict[str, Any]):
         return self.namespace, self.name
 
     @property
+    def marks(self) -> Iterator[Mark]:
+        """What it can be found by."""
+        yield from (self["metadata"].get("labels") or {}).items()
+        if name := self.get("involvedObject", {}).get("name"):
+            yield ABOUT, name
+
+    @property
     def text(self) -> bytes:
         """The object as JSON, made once."""
         made: bytes | None = getattr(self, "_text", None)
@@ -70,6 +82,35 @@ class Object(dict[str, Any]):
         return Object({**self, "status": status})
 
 
+class _Objects:
+    """The objects of one kind in the order of their keys, and where those with a mark are."""
+
+    def __init__(self) -> None:
+        self.by_key: Ordered[Object] = Ordered()
+        self.marked: dict[Mark, set[Key]] = defaultdict(set)
+        self._by_key: dict[Key, Object] = {}
+
+    def get(self, key: Key) -> Object | None:
+        return self._by_key.get(key)
+
+    def put(self, made: Object) -> None:
+        self.drop(made.key)
+        self.by_key.add(made.key, made)
+        self._by_key[made.key] = made
+        for mark in made.marks:
+            self.marked[mark].add(made.key)
+
+    def drop(self, key: Key) -> Object | None:
+        gone = self._by_key.pop(key, None)
+        if gone is not None:
+            self.by_key.discard(key)
+            for mark in gone.marks:
+                self.marked[mark].discard(key)
+                if not self.marked[mark]:
+                    del self.marked[mark]
+        return gone
+
+
 class Change(NamedTuple):
     """One change. ``before`` is None for an added object, ``after`` is the last state of a deleted one."""
 
@@ -87,7 +128,7 @@ class Store:
     """All objects. Lives on the event loop's thread."""
 
     def __init__(self) -> None:
-        self._objects: dict[ResourceType, dict[Key, Object]] = {}
+        self._objects: dict[ResourceType, _Objects] = defaultdict(_Objects)
         self._history: list[Change] = []
         self._listeners: list[Listener] = []
         self._waiting: set[asyncio.Event] = set()
@@ -101,31 +142,43 @@ class Store:
 
     def get(self, kind: ResourceType, key: Key) -> Object | None:
         """The object of a namespace (empty for kinds without) and a name."""
-        return self._objects.get(kind, {}).get(key)
+        return self._objects[kind].get(key)
 
     def all(self, kind: ResourceType, namespace: str = "") -> list[Object]:
         """Objects by key; of every namespace when none is named."""
-        found = self._objects.get(kind, {})
-        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+        found = self._objects[kind].by_key
+        return list(found.between((namespace, ""), (f"{namespace}\0", ""))) if namespace else found[:]
+
+    def marked(self, kind: ResourceType, marks: Collection[Mark], namespace: str = "") -> list[Object]:
+        """Objects that have any of these marks, by key."""
+        objects = self._objects[kind]
+        keys = {key for mark in marks for key in objects.marked.get(mark, ())}
+        found = (objects.get(key) for key in sorted(keys) if not namespace or key[0] == namespace)
+        return [each for each in found if each is not None]
+
+    def count(self, kind: ResourceType, marks: Collection[Mark]) -> int:
+        """How many objects have one of these marks, at most."""
+        return sum(len(self._objects[kind].marked.get(mark, ())) for mark in marks)
 
     def each(self, kind: ResourceType) -> Iterator[Object]:
-        """Objects in no order, without copying."""
-        return iter(self._objects.get(kind, {}).values())
+        """Objects by key, without copying. Nothing may come or go while it is read."""
+        return iter(self._objects[kind].by_key)
 
     def add(self, kind: ResourceType, made: Object) -> Object:
         """Take in a new object. Raises ApiError (409) when its name is taken."""
-        if made.key in self._objects.get(kind, {}):
+        if self.get(kind, made.key) is not None:
             raise already_exists(kind, made.name)
         return self._write(kind, made, before=None)
 
     def replace(self, kind: ResourceType, changed: Object) -> Object:
         """Write a new state of an object that exists; the same state again changes nothing."""
-        before = self._objects[kind][changed.key]
+        before = self._objects[kind].get(changed.key)
+        assert before is not None
         return self._write(kind, changed, before=before) if changed != before else before
 
     def remove(self, kind: ResourceType, gone: Object) -> Object:
         """Forget an object. Its last state carries the version of the removal."""
-        before = self._objects[kind].pop(gone.key)
+        before = self._objects[kind].drop(gone.key)
         version = self._next()
         last = gone.with_meta(resourceVersion=str(version))
         self._tell(Change(version, kind, "DELETED", last, before))
@@ -174,7 +227,7 @@ class Store:
     def _write(self, kind: ResourceType, changed: Object, *, before: Object | None) -> Object:
         version = self._next()
         stored = changed.with_meta(resourceVersion=str(version))
-        self._objects.setdefault(kind, {})[stored.key] = stored
+        self._objects[kind].put(stored)
         self._tell(Change(version, kind, "MODIFIED" if before else "ADDED", stored, before))
         return stored
 

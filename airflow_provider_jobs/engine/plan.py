@@ -21,6 +21,7 @@ class WaitPlan(Wire):
     :param queue_deadline: when it is cancelled unless it has started by then, in UTC
     :param log_indexes: ``"all"``, ``"failed"``, ``"none"``, or the original indexes to show
     :param log_tail: how many last lines of a failed index go into the exception
+    :param wants_outputs: whether what the job reports on stdout is the task's result
     :param poll_seconds: the user's own poll interval, ``None`` for the adaptive one
     :param explain_after_seconds: when a job that has not started is asked why
     :param on_kill: what happens to the job when the task is killed or times out
@@ -38,6 +39,7 @@ class WaitPlan(Wire):
     queue_deadline: DateTime | None = None
     log_indexes: Literal["all", "failed", "none"] | tuple[int, ...] = "all"
     log_tail: int = DEFAULT_TAIL
+    wants_outputs: bool = True
     poll_seconds: float | None = None
     explain_after_seconds: float = EXPLAIN_AFTER_SECONDS
     on_kill: Literal["cancel", "leave"] = "cancel"

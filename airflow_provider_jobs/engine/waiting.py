@@ -118,26 +118,40 @@ class _Wait:
             self.listener.note(sentence)
 
     async def _read_late_lines(self) -> None:
-        """Take lines that the service shows only after the end, until it is quiet or the bound is reached."""
-        if self.refused or self.watch.state is JobState.LOST or not self.member.has_started:
+        """Take lines that the service shows only after the end, until none can be late or for the bound.
+
+        What is late is told by the time since the job's end, and not since it was seen: a job that was seen
+        to have ended long after it did needs one read alone.
+        """
+        if not self._needs_log():
             return
         limits = (await self.group.calls.backend()).limits
-        last_news = self.now()
-        bound = last_news.add(seconds=limits.late_logs_seconds)
-        is_read = False
+        now = self.now()
+        complete_at = min(self.watch.ended_at or now, now).add(seconds=limits.quiet_logs_seconds)
+        bound = now.add(seconds=limits.late_logs_seconds)
+        reads = 0
         while not self.logs_are_refused:
-            quiet = last_news.add(seconds=limits.quiet_logs_seconds)
-            if is_read and self.now() >= min(quiet, bound):
-                return
-            update = await self._take_update(min(quiet, bound) if is_read else bound)
+            update = await self._take_update(bound)
             if update is None or self.refused:
                 return
-            if isinstance(update, LogRead):
+            if not isinstance(update, LogRead):
+                continue
+            if update.page.more:
                 # What the service has already is not late, however long it takes to read it.
-                more = update.page.more
-                is_read = update.after_end and not more
-                last_news = self.now() if update.page.lines or more else last_news
-                bound = self.now().add(seconds=limits.late_logs_seconds) if more else bound
+                bound = self.now().add(seconds=limits.late_logs_seconds)
+                continue
+            reads += update.after_end
+            if reads > 1 and update.page.lines:
+                complete_at = self.now().add(seconds=limits.quiet_logs_seconds)
+            if reads and self.now() >= min(complete_at, bound):
+                return
+
+    def _needs_log(self) -> bool:
+        """Return whether anybody wants to know what the job has written."""
+        if self.refused or self.watch.state is JobState.LOST or not self.member.has_started:
+            return False
+        is_quiet = self.plan.log_indexes == "none" and not self.plan.wants_outputs
+        return not is_quiet or self.watch.state is not JobState.SUCCEEDED
 
     async def _explain_in_turn(self) -> None:
         """Take a place in the row of those whose jobs do not start; at one's turn, say why."""

@@ -152,6 +152,7 @@ def plan_for(
         "queue_deadline": since + task.queue_timeout if task.queue_timeout else None,
         "log_indexes": shown if task.stream_logs else "none",
         "log_tail": task.log_tail_on_failure,
+        "wants_outputs": bool(task.do_xcom_push),
         "poll_seconds": task.poll_interval,
         "explain_after_seconds": task.explain_after.total_seconds(),
         "on_kill": task.on_kill_action,

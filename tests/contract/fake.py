@@ -70,7 +70,7 @@ class FakeBackend:
     """An in-memory service. Every method is safe in several threads.
 
     With ``names_jobs_itself`` every submission is another job, which ``lag_finds`` finds miss at first.
-    ``calls`` counts method calls, ``cancelled`` keeps ``(native_id, reason)``, and ``before`` is
+    ``clock`` is the service's. ``calls`` counts method calls, ``cancelled`` keeps ``(native_id, reason)``, and ``before`` is
     called with the method's name outside of the lock, so that a test can block or record there.
     """
 
@@ -96,7 +96,8 @@ class FakeBackend:
         self._refusals: dict[str, deque[Exception]] = defaultdict(deque)
         self._lost: dict[str, deque[Exception]] = defaultdict(deque)
         self._lock = threading.RLock()
-        self._clock = pendulum.now("UTC")
+        self.clock: Callable[[], pendulum.DateTime] = lambda: pendulum.now("UTC")
+        self._clock = pendulum.from_timestamp(0)
 
     # What a test tells the service.
 
@@ -261,7 +262,7 @@ class FakeBackend:
         )
 
     def _tick(self) -> pendulum.DateTime:
-        self._clock = max(pendulum.now("UTC"), self._clock.add(microseconds=1))
+        self._clock = max(self.clock(), self._clock.add(microseconds=1))
         return self._clock
 
 

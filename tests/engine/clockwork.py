@@ -93,7 +93,16 @@ def groups_on(fake: FakeBackend) -> PollGroups:
 
 def new_fake(**limits: float) -> FakeBackend:
     """Return a backend in memory with floors as a service has them."""
-    return FakeBackend(limits=Limits(**{**LIMITS.__dict__, **limits}))  # type: ignore[arg-type]
+    fake = FakeBackend(limits=Limits(**{**LIMITS.__dict__, **limits}))  # type: ignore[arg-type]
+    fake.clock = _service_now
+    return fake
+
+
+def _service_now() -> pendulum.DateTime:
+    try:
+        return now()
+    except RuntimeError:
+        return START  # no loop runs yet
 
 
 def submitted(fake: FakeBackend, *, task_id: str = "t", **spec: Any) -> JobHandle:

@@ -9,7 +9,7 @@ WHAT := --constraint constraints.txt --editable '.[dev]'
 QUIETLY := --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults lint clean
+.PHONY: help demo test faults bench lint clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 15
@@ -22,6 +22,9 @@ test: $(INSTALLED)  ## Run all tests, unit, contract and end to end
 
 faults: $(INSTALLED)  ## Kill what submits and waits, lose answers, and count the jobs; EVERY=1 kills at all points
 	@$(VENV)/bin/python -m tests.faults $(if $(EVERY),--every $(EVERY))
+
+bench: $(INSTALLED)  ## Measure beside the official operators and rewrite benchmarks/README.md (needs PostgreSQL)
+	@$(VENV)/bin/python -m benchmarks report
 
 lint: $(INSTALLED)  ## Check style, types and imports
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,76 @@
+"""How live the lines of jobs are in their tasks' logs, and what reading them costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks.cloud import Meter, local_cloud
+from benchmarks.polling import percentile
+from benchmarks.services import Service
+from benchmarks.waited import CloudJobs, our_trigger, submit_jobs
+from benchmarks.waiting import WaitingProcess
+
+_PATIENCE_SECONDS = 120.0
+# The first lines are written while triggers and readers begin.
+_SCRIPT = "sleep 3; i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i + 1)); sleep {pause}; done"
+
+
+def measure(
+    service: Service,
+    *,
+    jobs: int,
+    lines_per_second: float,
+    seconds: float,
+    interval_seconds: float | None,
+    told: Callable[[str], None],
+) -> dict[str, Any]:
+    """Let jobs print lines, and our triggers follow them.
+
+    The delay of a line is from the time that it bears to its record in the log.
+
+    :param lines_per_second: of each job
+    :param seconds: for how long each prints
+    :param interval_seconds: ``poll_interval`` of the task, ``None`` for its own pace
+    """
+    count = max(1, round(lines_per_second * seconds))
+    script = _SCRIPT.format(count=count, pause=1 / lines_per_second)
+    with local_cloud(service, "--max-processes", str(jobs)) as cloud:
+        told(f"{service.name} ours: {jobs} jobs print {count} lines each")
+        handles = submit_jobs(service, jobs, command=("/bin/sh", "-c", script), dag_id="printing")
+        waited = [our_trigger(handle, interval_seconds, shows_lines=True) for handle in handles]
+        with WaitingProcess(waited) as process:
+            meter = Meter(cloud)
+            began, began_at = time.monotonic(), time.time()
+            process.order("mark")
+            process.add(0, jobs)
+            process.wait_for_events(jobs, within_seconds=2 * seconds + _PATIENCE_SECONDS)
+            calls = meter.calls()
+            minutes = (time.monotonic() - began) / 60
+            read, lines = process.order("read"), process.order("lines")
+            ended = CloudJobs(cloud, service).ended_at()
+            events = process.events()
+    delays = lines["delays"]
+    late = [at - ended[key] for key, at, _ in events if key in ended]
+    return {
+        "jobs": jobs,
+        "lines_written": jobs * count,
+        **_delays(delays),
+        "lines_per_second": len(delays) / max(0.001, lines["last_at"] - began_at),
+        "calls_per_minute": sum(calls.values()) / minutes,
+        "calls": {name: number for name, number in calls.items() if number},
+        "cpu_percent": read["cpu_percent"],
+        "loop_block_max_seconds": read["loop_block_max_seconds"],
+        "failed_triggers": sum(not success for _, _, success in events),
+        "event_after_end_p50_seconds": percentile(late, 50),
+    }
+
+
+def _delays(delays: Sequence[float]) -> dict[str, Any]:
+    return {
+        "lines_read": len(delays),
+        "delay_p50_seconds": percentile(delays, 50),
+        "delay_p99_seconds": percentile(delays, 99),
+        "delay_max_seconds": max(delays, default=None),
+    }

@@ -70,8 +70,9 @@ class FakeBackend:
     """An in-memory service. Every method is safe in several threads.
 
     With ``names_jobs_itself`` every submission is another job, which ``lag_finds`` finds miss at first.
-    ``clock`` is the service's. ``calls`` counts method calls, ``cancelled`` keeps ``(native_id, reason)``, and ``before`` is
-    called with the method's name outside of the lock, so that a test can block or record there.
+    ``clock`` is the service's. ``calls`` counts method calls, ``cancelled`` keeps ``(native_id, reason)``,
+    and ``before`` is called with the method's name outside of the lock, so that a test can block or record
+    there.
     """
 
     def __init__(

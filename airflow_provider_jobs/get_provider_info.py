@@ -105,6 +105,23 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "4",
                     },
+                    "max_result_bytes": {
+                        "description": "How large a task's result may be in XCom, as JSON.",
+                        "version_added": "0.1.0",
+                        "type": "integer",
+                        "example": None,
+                        "default": "1048576",
+                    },
+                    "storage_path": {
+                        "description": (
+                            "Where larger results are written, as an ObjectStoragePath. The XCom then holds "
+                            '{"object_storage_path": "..."}. Without it such a task fails.'
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@my-bucket/jobs",
+                        "default": "",
+                    },
                     "finish_on_worker": {
                         "description": (
                             "End every successful task on a worker. By default success ends in the triggerer "

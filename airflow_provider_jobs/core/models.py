@@ -177,10 +177,18 @@ class JobSummary(Wire):
     run_seconds: float | None = None
 
 
+class JobEvent(Wire):
+    """What an index reported with ``::airflow::{"event": ...}``; ``event`` is whatever JSON it wrote."""
+
+    index: int
+    event: JsonValue
+
+
 class JobOutcome(Wire):
     """How a job ended, with all that a worker needs to end the task likewise.
 
     :param outputs: what was reported with ``::airflow::{"outputs": ...}``, by original index
+    :param events: what was reported with ``::airflow::{"event": ...}``, in the order in which it was read
     :param cancelled_for: the deadline for which we cancelled it ourselves
     :param explanation: the last known reason why it did not start
     """
@@ -191,6 +199,7 @@ class JobOutcome(Wire):
     array: ArrayCounts
     failures: tuple[Failure, ...] = ()
     outputs: dict[int, dict[str, JsonValue]] = {}
+    events: tuple[JobEvent, ...] = ()
     started_at: DateTime | None = None
     ended_at: DateTime | None = None
     attempts: int = 1

@@ -9,6 +9,8 @@ from airflow_provider_jobs.core.errors import InvalidArgument
 FailWhen: TypeAlias = Literal["any", "all"] | float
 
 EXPLAIN_AFTER_SECONDS = 120.0
+# What a task's log shows of a job at most, unless the user says otherwise.
+LOG_MAX_BYTES = 100 * 1024 * 1024
 
 
 def check_fail_when(value: object) -> None:

@@ -12,7 +12,15 @@ from typing import Literal
 from pydantic import JsonValue
 
 from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.models import ArrayCounts, JobHandle, JobOutcome, LogCursor, LogLine, LogPage
+from airflow_provider_jobs.core.models import (
+    ArrayCounts,
+    JobEvent,
+    JobHandle,
+    JobOutcome,
+    LogCursor,
+    LogLine,
+    LogPage,
+)
 from airflow_provider_jobs.core.ranges import format_indexes, parse_indexes
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
@@ -96,6 +104,9 @@ class _Silent:
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Show nothing."""
+
+    def event(self, event: JobEvent) -> None:
+        """Hear nothing: an earlier try has."""
 
 
 def _outputs(backend: Backend, ask: Asking, handle: JobHandle) -> Outputs:

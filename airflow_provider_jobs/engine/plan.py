@@ -6,7 +6,7 @@ from typing import Literal
 
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.moments import DateTime
-from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, FailWhen
+from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, LOG_MAX_BYTES, FailWhen
 from airflow_provider_jobs.core.wire import Wire
 from airflow_provider_jobs.engine.leftover import Outputs
 from airflow_provider_jobs.engine.story import DEFAULT_TAIL
@@ -21,6 +21,7 @@ class WaitPlan(Wire):
     :param queue_deadline: when it is cancelled unless it has started by then, in UTC
     :param log_indexes: ``"all"``, ``"failed"``, ``"none"``, or the original indexes to show
     :param log_tail: how many last lines of a failed index go into the exception
+    :param log_max_bytes: how much of the job's lines is shown
     :param wants_outputs: whether what the job reports on stdout is the task's result
     :param poll_seconds: the user's own poll interval, ``None`` for the adaptive one
     :param explain_after_seconds: when a job that has not started is asked why
@@ -39,6 +40,7 @@ class WaitPlan(Wire):
     queue_deadline: DateTime | None = None
     log_indexes: Literal["all", "failed", "none"] | tuple[int, ...] = "all"
     log_tail: int = DEFAULT_TAIL
+    log_max_bytes: int = LOG_MAX_BYTES
     wants_outputs: bool = True
     poll_seconds: float | None = None
     explain_after_seconds: float = EXPLAIN_AFTER_SECONDS

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_provider_jobs.core.markers import MalformedMarker, Marker, parse_marker
-from airflow_provider_jobs.core.models import LogLine
+from airflow_provider_jobs.core.models import JobEvent, LogLine
+from airflow_provider_jobs.core.terms import LOG_MAX_BYTES
 
 DEFAULT_TAIL = 20
 _TAIL_LINE_CHARS = 2_000
+# They cross into a worker with the outcome, in one row of Airflow's database.
+MOST_EVENT_BYTES = 256 * 1024
 
 
 class Listener(Protocol):
@@ -26,6 +29,9 @@ class Listener(Protocol):
     def note(self, text: str, *, warning: bool = False) -> None:
         """Show one sentence about the job."""
 
+    def event(self, event: JobEvent) -> None:
+        """Hear an event of the job."""
+
 
 @dataclass(slots=True)
 class JobStory:
@@ -33,12 +39,18 @@ class JobStory:
 
     :param shown: which indexes go to the listener: ``"all"``, ``"none"``, or a collection of them
     :param tail: how many last lines of each index are kept for the exception
+    :param room: how many bytes of lines are shown yet
+    :param logs_url: where a person sees those that are not
     """
 
     listener: Listener
     shown: str | Collection[int] = "all"
     tail: int = DEFAULT_TAIL
+    room: int = LOG_MAX_BYTES
+    logs_url: str | None = None
+    events: list[JobEvent] = field(default_factory=list)
     outputs: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _event_room: int = MOST_EVENT_BYTES
     _tails: dict[int | None, deque[str]] = field(default_factory=dict)
 
     def take(self, lines: Iterable[LogLine]) -> None:
@@ -48,7 +60,7 @@ class JobStory:
             if marker is not None:
                 self._hear(marker, line.index or 0)
             if self._is_shown(line):
-                self.listener.line(line)
+                self._show(line)
             if self.tail:
                 self._tails.setdefault(line.index, deque(maxlen=self.tail)).append(
                     line.message[:_TAIL_LINE_CHARS]
@@ -59,6 +71,20 @@ class JobStory:
         if index is None and None not in self._tails and len(self._tails) == 1:
             index = next(iter(self._tails))
         return tuple(self._tails.get(index, ()))
+
+    def _show(self, line: LogLine) -> None:
+        """Show a line, if there is room; once there is none, say so and show no more."""
+        if self.room < 0:
+            return
+        self.room -= len(line.message.encode())
+        if self.room >= 0:
+            self.listener.line(line)
+            return
+        where = f": {self.logs_url}" if self.logs_url else " of its service"
+        self.listener.note(
+            f"The job has written more than this log shows (log_max_bytes). The rest is in the log{where}",
+            warning=True,
+        )
 
     def _is_shown(self, line: LogLine) -> bool:
         if isinstance(self.shown, str):
@@ -81,3 +107,18 @@ class JobStory:
         if marker.progress is not None:
             said = f": {marker.message}" if marker.message else ""
             self.listener.note(f"Index {index} is at {marker.progress:.0%}{said}")
+        if marker.event is not None:
+            self._keep(JobEvent(index=index, event=marker.event))
+
+    def _keep(self, event: JobEvent) -> None:
+        """Hand an event on, and keep it while there is room."""
+        self.listener.event(event)
+        if self._event_room < 0:
+            return
+        self._event_room -= len(event.model_dump_json())
+        if self._event_room >= 0:
+            self.events.append(event)
+        else:
+            self.listener.note(
+                f"The job has reported more events than can be kept ({MOST_EVENT_BYTES} bytes)", warning=True
+            )

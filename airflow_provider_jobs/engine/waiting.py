@@ -64,7 +64,13 @@ class _Wait:
         plan, shown = self.plan, self.plan.log_indexes
         self.watch = JobWatch(plan.handle)
         # Which indexes failed is known at the end; until then nothing of them is shown.
-        self.story = JobStory(self.listener, "none" if shown == "failed" else shown, plan.log_tail)
+        self.story = JobStory(
+            self.listener,
+            "none" if shown == "failed" else shown,
+            plan.log_tail,
+            room=plan.log_max_bytes,
+            logs_url=plan.handle.logs_url or plan.handle.console_url,
+        )
         self.next_explain = plan.handle.submitted_at.add(seconds=plan.explain_after_seconds)
 
     async def outcome(self) -> JobOutcome:
@@ -222,6 +228,7 @@ class _Wait:
             array=array,
             failures=failures,
             outputs={**self.plan.earlier_outputs, **self.story.outputs},
+            events=tuple(self.story.events),
             started_at=watch.started_at,
             ended_at=watch.ended_at,
             attempts=self.plan.attempts,

@@ -20,6 +20,7 @@ def arguments_need_worker(task: BaseOperator) -> str | None:
     reasons: dict[str, Any] = {
         "the task has outlets": task.outlets,
         "the task has post_execute": _has_post_execute(task),
+        "on_job_end or on_job_event is given": _has_job_calls(task),
         "the task has multiple outputs": getattr(task, "multiple_outputs", False),
         "its result is the DAG's": getattr(task, "returns_dag_result", False),
     }
@@ -48,6 +49,10 @@ def default_deferrable() -> bool:
     word says nothing about what anybody wants; and not to wait in a worker is what this provider is for.
     """
     return conf.getboolean("operators", "default_deferrable") if _DEFERRABLE in os.environ else True
+
+
+def _has_job_calls(task: BaseOperator) -> bool:
+    return any(getattr(task, name, None) is not None for name in ("on_job_end", "on_job_event"))
 
 
 def _has_post_execute(task: BaseOperator) -> bool:

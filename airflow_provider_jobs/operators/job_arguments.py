@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_jobs.core.errors import InvalidArgument
-from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, check_fail_when
+from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, LOG_MAX_BYTES, check_fail_when
 from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
 from airflow_provider_jobs.operators.ending import default_deferrable
 from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
@@ -54,6 +54,7 @@ class JobArguments(BaseOperator):
     :param stream_logs: show the job's lines in the task's log as they come
     :param log_indexes: whose lines to show: ``"all"``, ``"failed"`` or a list
     :param log_tail_on_failure: how many last lines of a failed index stand in the exception
+    :param log_max_bytes: how much of the job's lines the task's log shows at most
     :param on_kill: ``"cancel"`` or ``"leave"`` the job when the task is killed or times out
     :param delete_after: remove the remote record: ``"never"``, after ``"success"``, ``"always"``
     :param fail_when: fail on ``"any"`` failed index, when ``"all"`` failed, or from a fraction of them on
@@ -62,6 +63,12 @@ class JobArguments(BaseOperator):
         prelude can stand in front of its command
     :param preemption_retries: how often a job whose machine was taken away is submitted again within one try
     :param explain_after: how long a job may wait before the log says why
+    :param on_job_start: called as ``on_job_start(context, job)`` when there is a job, with its record as a
+        dict
+    :param on_job_end: called as ``on_job_end(context, job)`` when it has ended, with the record that stands
+        in XCom under ``job``
+    :param on_job_event: called as ``on_job_event(context, event)`` for every event of the job, with a dict of
+        ``index`` and ``event``; at once where a worker waits, when the job has ended where the task defers
     """
 
     template_fields: Sequence[str] = SPEC_FIELDS
@@ -103,6 +110,7 @@ class JobArguments(BaseOperator):
         stream_logs: bool = True,
         log_indexes: str | Sequence[int] = "all",
         log_tail_on_failure: int = 20,
+        log_max_bytes: int = LOG_MAX_BYTES,
         on_kill: str = "cancel",
         delete_after: str = "never",
         fail_when: str | float = "any",
@@ -110,6 +118,9 @@ class JobArguments(BaseOperator):
         index_map: bool = False,
         preemption_retries: int = 0,
         explain_after: timedelta = timedelta(seconds=EXPLAIN_AFTER_SECONDS),
+        on_job_start: Callable[[Any, dict[str, Any]], None] | None = None,
+        on_job_end: Callable[[Any, dict[str, Any]], None] | None = None,
+        on_job_event: Callable[[Any, dict[str, Any]], None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -137,6 +148,7 @@ class JobArguments(BaseOperator):
         self.stream_logs = stream_logs
         self.log_indexes = log_indexes
         self.log_tail_on_failure = log_tail_on_failure
+        self.log_max_bytes = log_max_bytes
         self.on_kill_action = on_kill
         self.delete_after = delete_after
         self.fail_when = fail_when
@@ -144,6 +156,9 @@ class JobArguments(BaseOperator):
         self.index_map = index_map
         self.preemption_retries = preemption_retries
         self.explain_after = explain_after
+        self.on_job_start = on_job_start
+        self.on_job_end = on_job_end
+        self.on_job_event = on_job_event
 
     def check_choices(self) -> None:
         """Check at DAG parse the arguments that no service sees.
@@ -172,6 +187,23 @@ class JobArguments(BaseOperator):
                 "'triggerer' is refused, since the task waits in a worker",
                 remedy='Leave out deferrable=False, or write "worker"',
             )
+        if self.submit_from == "triggerer" and self.on_job_start is not None:
+            raise InvalidArgument(
+                "on_job_start",
+                "no worker is there to call it, since the task begins in the triggerer",
+                remedy='Leave it out, or write submit_from="worker"',
+            )
+        if (
+            not isinstance(self.log_max_bytes, int)
+            or isinstance(self.log_max_bytes, bool)
+            or self.log_max_bytes < 0
+        ):
+            raise InvalidArgument(
+                "log_max_bytes", f"{self.log_max_bytes!r} is refused", remedy="Write how many, 0 for none"
+            )
+        for name in ("on_job_start", "on_job_end", "on_job_event"):
+            if (call := getattr(self, name)) is not None and not callable(call):
+                raise InvalidArgument(name, f"{call!r} cannot be called", remedy="Write a function")
         if self.poll_interval is not None and not self.poll_interval > 0:
             raise InvalidArgument(
                 "poll_interval", f"{self.poll_interval!r} is refused", remedy="Write seconds above 0"

@@ -11,7 +11,7 @@ from pendulum import DateTime
 
 from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import JobsError, SubmissionStopped
-from airflow_provider_jobs.core.failures import Failure
+from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.core.target import Target
@@ -33,6 +33,8 @@ from airflow_provider_jobs.operators.ending import needs_worker
 from airflow_provider_jobs.operators.records import TaskStateRecords, task_state_records
 from airflow_provider_jobs.operators.starting import why_from_worker
 from airflow_provider_jobs.operators.submitting import (
+    HeardOnWorker,
+    begun,
     claim_of,
     find_from_triggerer,
     plan_for,
@@ -40,8 +42,9 @@ from airflow_provider_jobs.operators.submitting import (
     tell,
     terms_of,
 )
-from airflow_provider_jobs.triggers.following import ON_KILL_SECONDS, success_xcoms
+from airflow_provider_jobs.triggers.following import ON_KILL_SECONDS
 from airflow_provider_jobs.triggers.job import JobTrigger
+from airflow_provider_jobs.triggers.results import ResultTooLarge, success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 from airflow_provider_jobs.triggers.task_state import has_ended
 
@@ -124,6 +127,8 @@ class TaskRun:
         )
         if leg.in_triggerer and self._task.execution_timeout and not leg.deadline:
             leg = leg._replace(deadline=outcome.handle.submitted_at + self._task.execution_timeout)
+        for each in outcome.events:
+            self._call("on_job_event", context, each.model_dump(mode="json"))
         return self._after(outcome, context, leg)
 
     def cancel_unfollowed(self, context: Any) -> None:
@@ -162,9 +167,11 @@ class TaskRun:
             self._looks_before_it_leaves = False
         if task.is_killed or is_over:
             self._give_up(submission.handle)
+        self._call("on_job_start", context, begun(submission))
         plan = plan_for(task, submission, since=utc_now(), deadline=leg.deadline, deferred_at=utc_now())
         if not task.deferrable:
-            return self._after(asyncio.run(wait_for_job(plan, PollGroups(), task_log)), context, leg)
+            listener = HeardOnWorker(lambda event: self._call("on_job_event", context, event))
+            return self._after(asyncio.run(wait_for_job(plan, PollGroups(), listener)), context, leg)
         reason = needs_worker(task)
         log.debug("Success ends %s", f"on a worker: {reason}" if reason else "in the triggerer")
         task.defer(
@@ -233,16 +240,35 @@ class TaskRun:
         success = is_success(outcome, self._task.fail_when)  # type: ignore[arg-type]
         if not success:
             outcome = with_failure(outcome)
-        xcoms = success_xcoms(outcome)
+        summary = outcome.summary().model_dump(mode="json")
         if self._task.do_xcom_push:
-            context["ti"].xcom_push(key="job", value=xcoms["job"])
+            context["ti"].xcom_push(key="job", value=summary)
+        self._call("on_job_end", context, summary)
         if success:
-            return xcoms.get("return_value")
+            return self._result(outcome, context["ti"])
         if records := leg.records(context):
             records.count_failure(outcome.failures[0].kind)
             if outcome.state.is_terminal:
                 records.mark_ended(outcome)
         raise job_exception(outcome, may_fail_at_once=self._may_fail_at_once)
+
+    def _result(self, outcome: JobOutcome, ti: Any) -> Any:
+        if not self._task.do_xcom_push:
+            return None
+        try:
+            return success_xcoms(outcome, ti).get("return_value")
+        except ResultTooLarge as error:
+            failure = Failure(kind=FailureKind.CONFIG, retryable=False, message=str(error))
+            told = outcome.model_copy(update={"failures": (failure,)})
+            raise job_exception(told, may_fail_at_once=self._may_fail_at_once) from error
+
+    def _call(self, name: str, context: Any, told: dict[str, Any]) -> None:
+        """Call a function of the user's, if there is one; like a callback's, its errors fail no task."""
+        if (call := getattr(self._task, name)) is not None:
+            try:
+                call(context, told)
+            except Exception:
+                log.exception("%s has failed", name)
 
     def _give_up(self, handle: JobHandle) -> NoReturn:
         """End a task that was killed while its job was submitted, with the job."""

@@ -26,6 +26,7 @@ _SETTINGS = {
     "stream_logs": "stream_logs",
     "log_indexes": "log_indexes",
     "log_tail_on_failure": "log_tail_on_failure",
+    "log_max_bytes": "log_max_bytes",
     "on_kill": "on_kill_action",
     "delete_after": "delete_after",
     "fail_when": "fail_when",

@@ -11,8 +11,9 @@ from pendulum import DateTime
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.core.models import ArrayCounts, JobEvent, JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import open_backend
+from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
@@ -152,7 +153,8 @@ def plan_for(
         "queue_deadline": since + task.queue_timeout if task.queue_timeout else None,
         "log_indexes": shown if task.stream_logs else "none",
         "log_tail": task.log_tail_on_failure,
-        "wants_outputs": bool(task.do_xcom_push),
+        "log_max_bytes": task.log_max_bytes,
+        "wants_outputs": bool(task.do_xcom_push or task.on_job_event),
         "poll_seconds": task.poll_interval,
         "explain_after_seconds": task.explain_after.total_seconds(),
         "on_kill": task.on_kill_action,
@@ -170,3 +172,31 @@ def tell(submission: Submission, log: TaskLog) -> None:
     log.note(f"Job {handle.native_id} {'is followed' if submission.adopted else 'was submitted'}")
     if handle.console_url:
         log.note(f"Console: {handle.console_url}")
+
+
+def begun(submission: Submission) -> dict[str, Any]:
+    """Return the record of a job that has not ended, as far as it is known."""
+    outcome = JobOutcome(
+        handle=submission.handle,
+        state=JobState.SUBMITTED,
+        array=ArrayCounts(size=submission.array_size),
+        attempts=submission.attempt,
+    )
+    return outcome.summary().model_dump(mode="json")
+
+
+class HeardOnWorker(TaskLog):
+    """The task's log where a worker waits itself, which can hand on events as they come.
+
+    :param told: is given each event as a dict
+    """
+
+    __slots__ = ("_told",)
+
+    def __init__(self, told: Callable[[dict[str, Any]], None]) -> None:
+        self._told = told
+
+    def event(self, event: JobEvent) -> None:
+        """Show an event of the job and hand it on."""
+        super().event(event)
+        self._told(event.model_dump(mode="json"))

@@ -17,6 +17,7 @@ from airflow_provider_jobs.engine.group import poll_groups
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
 from airflow_provider_jobs.engine.waiting import wait_for_job
+from airflow_provider_jobs.triggers.results import success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 from airflow_provider_jobs.triggers.task_state import is_still_deferred
 
@@ -128,8 +129,7 @@ class FollowingTrigger(BaseTrigger):
         if ti is None:
             return False  # airflow dags test runs a trigger by itself, and ends the task in its own process
         try:
-            for key, value in success_xcoms(outcome).items():
-                await asyncio.to_thread(_push_xcom, ti, key, value)
+            await asyncio.to_thread(_push, outcome, ti)
         except Exception:
             # Whatever it is that a trigger cannot do here, a worker can, or fails with it in the open.
             log.exception("The task's XComs cannot be written here; a worker ends the task")
@@ -137,15 +137,16 @@ class FollowingTrigger(BaseTrigger):
         return True
 
 
-def _push_xcom(ti: Any, key: str, value: Any) -> None:
-    XCom.set(
-        key=key,
-        value=value,
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
+def _push(outcome: JobOutcome, ti: Any) -> None:
+    for key, value in success_xcoms(outcome, ti).items():
+        XCom.set(
+            key=key,
+            value=value,
+            dag_id=ti.dag_id,
+            task_id=ti.task_id,
+            run_id=ti.run_id,
+            map_index=-1 if ti.map_index is None else ti.map_index,
+        )
 
 
 async def _until_safe(plan: WaitPlan) -> None:
@@ -153,12 +154,3 @@ async def _until_safe(plan: WaitPlan) -> None:
     if plan.deferred_at:
         age_seconds = (poll_groups().now() - plan.deferred_at).total_seconds()
         await asyncio.sleep(max(0.0, SAFE_AFTER_DEFERRAL_SECONDS - age_seconds))
-
-
-def success_xcoms(outcome: JobOutcome) -> dict[str, Any]:
-    """Return what a task leaves in XCom: the record under ``job``, and the result where there is one."""
-    xcoms: dict[str, Any] = {"job": outcome.summary().model_dump(mode="json")}
-    result = outcome.result()
-    if result is not None:
-        xcoms["return_value"] = result
-    return xcoms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from airflow_provider_jobs.core.models import LogLine
+from airflow_provider_jobs.core.models import JobEvent, LogLine
 
 _LOGGER = "airflow_provider_jobs.job"
 
@@ -32,3 +32,9 @@ class TaskLog:
         """Show one sentence about the job."""
         log = structlog.get_logger(_LOGGER)
         (log.warning if warning else log.info)(text)
+
+    def event(self, event: JobEvent) -> None:
+        """Show an event of the job."""
+        structlog.get_logger(_LOGGER).info(
+            "The job reports an event", index=event.index, event_data=event.event
+        )

@@ -11,7 +11,7 @@ import pendulum
 
 from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.identity import JobKey
-from airflow_provider_jobs.core.models import BackendRef, JobHandle, LogLine
+from airflow_provider_jobs.core.models import BackendRef, JobEvent, JobHandle, LogLine
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.pacing import Pacing
@@ -119,12 +119,16 @@ class Heard:
         self.lines: list[LogLine] = []
         self.notes: list[str] = []
         self.warnings: list[str] = []
+        self.events: list[JobEvent] = []
 
     def line(self, line: LogLine) -> None:
         self.lines.append(line)
 
     def note(self, text: str, *, warning: bool = False) -> None:
         (self.warnings if warning else self.notes).append(text)
+
+    def event(self, event: JobEvent) -> None:
+        self.events.append(event)
 
 
 REF = BackendRef(backend="fake", conn_id="fake_default", scope={"project_id": "p"})

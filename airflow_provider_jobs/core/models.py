@@ -162,6 +162,7 @@ class JobSummary(Wire):
     :param attempts: how many jobs were submitted for the task instance
     :param queued_seconds: from submission until the first task ran
     :param run_seconds: from then until the end
+    :param indexes_by_state: as ranges, ``{"FAILED": "3,7-9"}``, once each index is known to have ended
     """
 
     version: Literal[1] = 1
@@ -173,6 +174,7 @@ class JobSummary(Wire):
     logs_url: str | None = None
     attempts: int = 1
     array: ArraySummary
+    indexes_by_state: dict[JobState, str] = {}
     queued_seconds: float | None = None
     run_seconds: float | None = None
 
@@ -224,9 +226,19 @@ class JobOutcome(Wire):
                 failed=array.failed,
                 failed_indexes=format_indexes(array.failed_indexes),
             ),
+            indexes_by_state=self._indexes_by_state(),
             queued_seconds=(started - handle.submitted_at).total_seconds() if started else None,
             run_seconds=(ended - started).total_seconds() if started and ended else None,
         )
+
+    def _indexes_by_state(self) -> dict[JobState, str]:
+        array = self.array
+        failed = set(array.failed_indexes)
+        succeeded = [index for index in range(array.size) if index not in failed]
+        if not self.state.is_terminal or (len(succeeded), len(failed)) != (array.succeeded, array.failed):
+            return {}
+        found = {JobState.SUCCEEDED: succeeded, JobState.FAILED: sorted(failed)}
+        return {state: format_indexes(indexes) for state, indexes in found.items() if indexes}
 
     def result(self) -> JsonValue:
         """Return the task's ``return_value``: the outputs, by index for an array, or ``None``."""

@@ -74,6 +74,7 @@ def test_a_failed_index_stands_in_the_outcome_with_its_exit_code_and_last_lines(
     assert (failure.kind, failure.index, failure.exit_code) == (FailureKind.USER_CODE, 5, 3)
     assert failure.log_tail == ("line 28", "line 29")
     assert outcome.summary().array.failed_indexes == "5"
+    assert outcome.summary().indexes_by_state == {SUCCEEDED: "0-4,6-7", JobState.FAILED: "5"}
 
 
 def test_lines_that_come_after_the_end_are_waited_for() -> None:

@@ -96,7 +96,7 @@ class TaskRun:
         task = self._task
         deadline = utc_now() + task.execution_timeout if task.execution_timeout else None
         if task.submit_from == "triggerer":
-            TaskLog().note(why_from_worker(context["ti"]))
+            TaskLog().note(why_from_worker(task, context["ti"]))
         try:
             targets = task.resolve_targets()
         except JobsError as error:

@@ -90,15 +90,17 @@ def _is_default(value: Any, default: Any) -> bool:
     return value is None or value == default or (default is None and value == {})
 
 
-def why_from_worker(ti: Any) -> str:
+def why_from_worker(task: JobTask, ti: Any) -> str:
     """Return why a task that was to begin in the triggerer begins in a worker.
 
     :param ti: the task instance that runs in the worker
     """
     if ti.map_index is not None and ti.map_index >= 0:
         reason = "Airflow starts mapped tasks in a worker"
-    else:
+    elif not task.start_from_trigger:
         reason = "an argument is the result of another task, which only a worker can read"
+    else:
+        reason = "Airflow has started this try in a worker"
     return f'submit_from="triggerer" does not hold here: {reason}'
 
 

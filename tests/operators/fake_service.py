@@ -70,7 +70,8 @@ class FakeJobOperator(JobTask):
 class TaskInstance:
     """One try of a task, as far as a task that runs a job asks it."""
 
-    dag_id, run_id, task_id, map_index = "d", "r", "t", None
+    dag_id, run_id, task_id = "d", "r", "t"
+    map_index: int | None = None
 
     def __init__(self, try_number: int = 1, *, max_tries: int = 5) -> None:
         self.try_number = try_number
@@ -103,10 +104,11 @@ class Task:
         self.tries = 0
         self.context: dict[str, Any] = {}
 
-    def run(self, operator: FakeJobOperator) -> Any:
+    def run(self, operator: FakeJobOperator, *, map_index: int | None = None) -> Any:
         """Run one more try."""
         self.tries += 1
         self.context = {"ti": TaskInstance(self.tries)}
+        self.context["ti"].map_index = map_index
         if self.store:
             self.context["task_state_store"] = self.store
         return operator.execute(self.context)

@@ -196,3 +196,17 @@ def _mend(fake: FakeBackend, *, but: int | None = None) -> None:
     if job.handle.indexes is not None:
         codes = {but: 1} if but is not None else {}
         job.script = job.script.model_copy(update={"exit_codes": codes})
+
+
+@pytest.mark.parametrize(("map_index", "reason"), [(3, "mapped tasks"), (None, "the result of another task")])
+def test_a_task_that_could_not_begin_in_the_triggerer_says_why(
+    fake: FakeBackend, capfd: pytest.CaptureFixture[str], map_index: int | None, reason: str
+) -> None:
+    task = Task()
+    with DAG("d", schedule=None):
+        operator = FakeJobOperator(submit_from="triggerer", deferrable=True, script_of_states=script())
+    with pytest.raises(TaskDeferred):
+        task.run(operator, map_index=map_index)
+    told = capfd.readouterr().out
+    assert told.count("does not hold here") == 1
+    assert reason in told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import uuid
 from collections.abc import Coroutine, Iterator
 from types import SimpleNamespace
@@ -16,7 +17,8 @@ from airflow_provider_jobs.core.errors import InvalidRequest
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.triggers import task_state
+from airflow_provider_jobs.engine.group import poll_groups
+from airflow_provider_jobs.triggers import submitting, task_state
 from airflow_provider_jobs.triggers.submitting import SubmitTrigger
 from tests.contract.fake import FakeBackend
 from tests.operators.fake_service import FakeJobOperator, fake_service
@@ -33,10 +35,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeBackend]:
 class Triggerer:
     """Makes the trigger of one try again and again, as triggerers that die do."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, task_id: str = "t", **settings: Any) -> None:
         self.settings = settings
         self.ti = SimpleNamespace(
-            dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, id=uuid.uuid4()
+            dag_id="d", run_id="r", task_id=task_id, map_index=-1, try_number=1, id=uuid.uuid4()
         )
 
     def trigger(self, **states: Any) -> SubmitTrigger:
@@ -100,6 +102,45 @@ def test_a_triggerer_that_starts_again_follows_the_job_of_the_one_before(fake: F
     assert isinstance(run(main()), TaskSuccessEvent)
     assert len(fake.jobs) == 1
     assert fake.cancelled == []
+
+
+def test_many_submissions_of_a_connection_share_a_client_and_go_out_as_many_at_a_time_as_is_set(
+    fake: FakeBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AIRFLOW_PROVIDER_JOBS__SUBMISSIONS_PER_CONNECTION", "2")
+    submitting._pool.cache_clear()
+    opened: list[object] = []
+    under_way, most = 0, 0
+    lock = threading.Lock()
+
+    def enter(method: str) -> None:
+        nonlocal under_way, most
+        if method != "submit":
+            return
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.05)
+        with lock:
+            under_way -= 1
+
+    fake.before = enter
+
+    async def main() -> list[TriggerEvent]:
+        groups = poll_groups()
+        make = groups.shared._open_backend
+        groups.shared._open_backend = lambda ref: (opened.append(ref), make(ref))[1]
+        triggers = [Triggerer(task_id=f"t{number}").trigger() for number in range(8)]
+        return await asyncio.gather(*map(first_event, triggers))
+
+    try:
+        events = run(main())
+    finally:
+        submitting._pool.cache_clear()
+    assert all(isinstance(event, TaskSuccessEvent) for event in events)
+    assert len(fake.jobs) == 8
+    assert most == 2
+    assert len(opened) == 1
 
 
 def killed_while(fake: FakeBackend, triggerer: Triggerer, method: str) -> None:

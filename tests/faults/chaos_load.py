@@ -165,8 +165,7 @@ class LoadRun:
         said = record.read_text().split() if record.exists() else []
         return _End(
             state=rest.task_state(dag_id, run_id, task_id, map_index=map_index),
-            began=said.count("began"),
-            failed=said.count("failed"),
+            said=tuple(said),
             has_result=rest.xcom(dag_id, run_id, task_id, map_index=map_index) == {"name": name},
         )
 
@@ -183,14 +182,26 @@ class _End:
     """A task instance after its end, and what its jobs have written."""
 
     state: str | None
-    began: int
-    failed: int
+    said: tuple[str, ...]
     has_result: bool
 
     @property
     def duplicates(self) -> int:
-        """Jobs that ran although the one before had not failed."""
-        return max(0, self.began - self.failed - 1)
+        """Jobs that began while another of the task instance ran, or after one had succeeded.
+
+        One that begins after another was cancelled is none: a worker that Airflow stops cancels its job, and
+        the next try submits another.
+        """
+        found = running = 0
+        has_succeeded = False
+        for word in self.said:
+            if word == "began":
+                found += running > 0 or has_succeeded
+                running += 1
+            else:
+                running -= 1
+                has_succeeded = has_succeeded or word == "succeeded"
+        return found
 
     @property
     def is_lost(self) -> bool:

@@ -20,6 +20,7 @@ IMAGE = "docker.io/library/busybox:1.37"
 # A job that is told to fail at first does so when it is the first of its task instance.
 JOB = """
 say() { echo "$1" >> "$RECORD"; }
+trap 'say cancelled; exit 143' TERM
 say began
 printed=0
 while [ "$printed" -lt "$LINES" ]; do
@@ -36,8 +37,8 @@ say succeeded
 def load(dag_id: str, *, retries: int, from_triggerer: int) -> None:
     """Every service gets ``conf["count"]`` jobs of ``conf["lines"]`` half seconds.
 
-    Each writes ``began``, then ``failed`` or ``succeeded``, to a file of its task instance below
-    ``conf["records"]``.
+    Each writes ``began``, then ``failed``, ``cancelled`` or ``succeeded``, to a file of its task instance
+    below ``conf["records"]``.
 
     :param from_triggerer: how many jobs more each service gets that no worker submits
     """

@@ -255,10 +255,10 @@ _SIDES: tuple[Side, ...] = ("ours", "official")
 _PARTS: Mapping[str, Callable[[Sizes], str]] = {
     "Waiting": _polling,
     "Many short jobs through a real Airflow": _throughput,
-    "A service in trouble": _outage,
-    "Lines in the task's log": _logs,
     "Submission": _submit,
     "Import": _imports,
+    "A service in trouble": _outage,
+    "Lines in the task's log": _logs,
 }
 
 

@@ -33,7 +33,7 @@ def seen(airflow: LocalAirflow, cloud: LocalCloud) -> Seen:
     rest.wait_for_dag(DAG)
     before = {job["uid"] for job in cloud.admin.jobs()}
     error = {"code": "RESOURCE_EXHAUSTED", "message": QUOTA}
-    cloud.admin.add_fault(method="CreateJob", times=1, error=error)
+    cloud.admin.add_fault(method="google.cloud.batch.v1.BatchService/CreateJob", times=1, error=error)
     rule = cloud.admin.hold("scheduled", dialect="aws_batch")
     try:
         run_id = rest.trigger(DAG)

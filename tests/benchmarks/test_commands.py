@@ -25,7 +25,6 @@ POLLING = {
     "cloud_cpu_percent",
     "calls",
 }
-BACKENDS = ("gcp_batch", "cloud_run", "aws_batch", "azure_batch", "kubernetes")
 # Each starts processes that import Airflow and a vendor's client, which takes long on a busy machine.
 pytestmark = pytest.mark.timeout(600)
 
@@ -51,7 +50,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ["aws_batch", "cloud_run", "kubernetes"])
 def test_polling_sees_the_end_of_every_job_on_both_sides(backend: str) -> None:
     result = bench("polling", "--backend", backend, "--jobs", "3", "--interval", "1", "--seconds", "2")
     for side in ("ours", "official"):

@@ -65,6 +65,10 @@ class PollGroup:
         if self.is_idle:
             self._end_loops()
 
+    def look_now(self, member: Member) -> None:
+        """Have the job of this member looked at as soon as can be."""
+        self._members.hasten([member.handle.native_id], 0.0)
+
     def turn_to_explain(self) -> float:
         """Return in how many seconds it is the caller's turn to ask why a job does not start."""
         turn = max(self._explain_next, loop_time())

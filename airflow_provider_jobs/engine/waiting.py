@@ -203,9 +203,13 @@ class _Wait:
             return
         self.listener.note(f"{passed} has passed; cancelling job {native_id}", warning=True)
         try:
-            self._take_report(await cancel_job(self.group.calls, self.plan.handle, passed))
+            report = await cancel_job(self.group.calls, self.plan.handle, passed)
         except CancelNotConfirmed as error:
             self.listener.note(str(error), warning=True)
+            return
+        self._take_report(report)
+        # The last lines are read now, not when the poller sees the end at the job's next turn.
+        self.group.look_now(self.member)
 
     # The end
 

@@ -221,6 +221,21 @@ def test_execution_timeout_cancels_the_job_and_says_so() -> None:
     assert not is_success(outcome)
 
 
+def test_after_a_deadline_the_last_lines_are_read_at_once_and_not_at_the_jobs_next_turn() -> None:
+    fake, heard = new_fake(quiet_logs_seconds=0, late_logs_seconds=300), Heard()
+
+    async def main() -> float:
+        handle = submitted(fake)
+        fake.play(handle, RUNNING)
+        fake.write(handle, "the last line")
+        plan = WaitPlan(handle=handle, poll_seconds=200, execution_deadline=START.add(seconds=60))
+        await wait_for_job(plan, groups_on(fake), heard)
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) <= 70
+    assert [line.message for line in heard.lines] == ["the last line"]
+
+
 def test_a_cancel_is_asked_again_until_the_service_has_taken_it() -> None:
     fake = new_fake()
     fake.refuse("cancel", UnavailableError("503"), times=3)

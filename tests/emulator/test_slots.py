@@ -26,10 +26,9 @@ def test_the_place_is_held_until_the_last_task_has_ended():
     async def work(cloud: Cloud) -> None:
         first = cloud.submit(job(script("sleep 0.$INDEX"), tasks=3, one_slot=True))
         await until(lambda: first.state is JobState.RUNNING)
-        second = cloud.submit(job(script("true")))
-        await until(lambda: second.state is JobState.RUNNING)
-        assert first.ended
-        await ended(second)
+        second = await ended(cloud.submit(job(script("true"))))
+        assert first.run_ended_at and second.run_started_at
+        assert first.run_ended_at <= second.run_started_at
 
     run(work, max_processes=1)
 

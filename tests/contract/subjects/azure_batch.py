@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from airflow_provider_jobs.backends.azure_batch.backend import AzureBatchBackend
+from airflow_provider_jobs.backends.azure_batch.hook import AzureBatchHook
 from airflow_provider_jobs.core.models import BackendRef, JobHandle
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.core.spec import JobSpec
@@ -54,10 +53,5 @@ def write_spec(work: Work) -> JobSpec:
 
 
 def _remove(ref: BackendRef, handle: JobHandle) -> None:
-    """Delete a job with another client, and return when it is gone."""
-    backend = AzureBatchBackend(ref)
-    backend.delete(handle)
-    until = time.monotonic() + PATIENCE_SECONDS
-    while backend.describe([handle])[0].found:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    """Delete a job as a person would, and return when its id is free: until then it is "deleting"."""
+    AzureBatchHook(ref.conn_id).delete_job(handle.name, wait=True, timeout_seconds=PATIENCE_SECONDS)

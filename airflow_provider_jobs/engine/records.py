@@ -52,3 +52,9 @@ class RecordStore(Protocol):
 
     def save(self, record: SubmissionRecord) -> None:
         """Keep the record; it is durable when this returns."""
+
+    def announce(self, owner: str) -> None:
+        """Keep who is about to submit the very first job, beside the record; durable when this returns."""
+
+    def announced(self) -> str | None:
+        """Return who announced the first job, or ``None``. It counts only while there is no record."""

@@ -1,34 +1,23 @@
 """One task instance, one job: write the intent, look for the job, submit, write the handle.
 
 A process that dies at any instruction in here leaves behind a record and a job that can be found, from
-which the next one goes on instead of submitting another. Blocking; runs in a worker.
+which the next one goes on instead of submitting another. With a record the very first try does not look:
+the answer to a submission is the job of its key where there is one, and whose it is stands on it. Blocking.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from airflow_provider_jobs.core.backend import Backend
-from airflow_provider_jobs.core.errors import (
-    AmbiguousError,
-    CredentialsExpired,
-    InvalidArgument,
-    SubmissionStopped,
-)
+from airflow_provider_jobs.core.errors import AmbiguousError, InvalidArgument, JobsError, SubmissionStopped
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.engine.calls import T, repeat
+from airflow_provider_jobs.engine.asking import Service
 from airflow_provider_jobs.engine.claims import Claim, Found, Known, Stamp, is_of, why_not
 from airflow_provider_jobs.engine.leftover import Leftover, Outputs, read_leftover
 from airflow_provider_jobs.engine.records import RecordStore, SubmissionRecord
-
-# An outage of ten minutes fails no task.
-SUBMIT_WITHIN_SECONDS = 900.0
-# How often a job is looked for within the time in which its service may not show it yet.
-_LOOKS = 10
 
 
 @dataclass(frozen=True)
@@ -65,34 +54,30 @@ class _Search:
 class Submitter:
     """Submits one spec for one claim, once.
 
-    :param reopen: makes the backend anew, since it reads its connection once
     :param store: ``None`` where nothing outlives the try; what the jobs say of themselves then decides alone,
         and of earlier tries only jobs that still run are adopted
     :param parts: whether a retry of an array submits only what has not succeeded
     :param withdraws: whether a job is cancelled whose submission a time limit breaks off
+    :param is_only_place: whether the job can be nowhere but on this service
     :param is_stopped: whether the task was killed, so that nothing may be sent any more
     """
 
     def __init__(
         self,
-        backend: Backend,
+        service: Service,
         store: RecordStore | None,
         *,
-        reopen: Callable[[], Backend] | None = None,
         parts: bool = False,
         withdraws: bool = True,
+        is_only_place: bool = True,
         is_stopped: Callable[[], bool] = lambda: False,
-        sleep: Callable[[float], None] = time.sleep,
-        within_seconds: float = SUBMIT_WITHIN_SECONDS,
     ) -> None:
-        self._backend = backend
+        self._service = service
         self._store = store
-        self._reopen = reopen
         self._parts = parts
         self._withdraws = withdraws
+        self._is_only_place = is_only_place
         self._is_stopped = is_stopped
-        self._sleep = sleep
-        self._within_seconds = within_seconds
         self._notes: list[str] = []
         self._sent: JobKey | None = None
 
@@ -130,6 +115,10 @@ class Submitter:
 
     def _with_record(self, store: RecordStore, spec: JobSpec, claim: Claim) -> Submission:
         record = store.load()
+        if record is None and claim.is_first and self._is_only_place:
+            if taken := self._at_once(store, spec, claim):
+                return taken
+            record = store.load()
         search = self._search(store, record, spec, claim)
         history = record if record and record.generation == claim.generation else None
         leftover = self._applicable(history.leftover, spec) if history else None
@@ -137,7 +126,7 @@ class Submitter:
             leftover = self._read_leftover(spec, search.unreported, before=leftover)
         intent = SubmissionRecord(
             key=search.key,
-            ref=self._backend.ref,
+            ref=self._service.ref,
             generation=claim.generation,
             leftover=leftover,
             failures=history.failures if history else {},
@@ -150,18 +139,41 @@ class Submitter:
         store.save(intent.model_copy(update={"phase": "submitted", "handle": handle}))
         return self._submission(handle, search.key, spec, leftover, adopted=search.ours is not None)
 
+    def _at_once(self, store: RecordStore, spec: JobSpec, claim: Claim) -> Submission | None:
+        """Submit without a look where nothing can have been submitted before.
+
+        ``None`` where the answer is somebody else's job. The announcement has a place of its own: a process
+        that stood still and goes on only when the task was tried again would overwrite the later record.
+        """
+        store.announce(claim.owner)
+        record = SubmissionRecord(key=claim.key, ref=self._service.ref, generation=claim.generation)
+        try:
+            handle = self._submit_part(spec, claim.key, claim, None)
+        except JobsError:
+            if store.load() is None:
+                store.save(record)
+            raise
+        if Stamp.read(handle.stamp) != claim.stamp(spec):
+            return None
+        store.save(record.model_copy(update={"phase": "submitted", "handle": handle}))
+        return self._submission(handle, claim.key, spec, None, adopted=False)
+
     def _search(
         self, store: RecordStore, record: SubmissionRecord | None, spec: JobSpec, claim: Claim
     ) -> _Search:
         """Look for the job at the attempt of the record and after it."""
         key = record.key if record else claim.key
-        found = self._recorded(record) if record else self._look(key)
+        announced = None if record or claim.is_first else store.announced()
+        if record:
+            found = self._recorded(record)
+        else:
+            found = self._service.look(key, is_expected=announced is not None)
         if found and record is None:
-            # An intent is always written first: it has been written since, or the job is not this run's.
-            record = store.load()
+            # Who submits says so first: it has been said since, or the job is not this run's.
+            record, announced = store.load(), store.announced()
         unreported: list[Found] = []
         while True:
-            is_recorded = record is not None and record.key == key
+            is_recorded = (record is not None and record.key == key) or _is_from(found, announced)
             is_reported = is_recorded and record is not None and record.phase == "ended"
             if found:
                 known = Known(is_of_this_run=is_recorded, is_reported=is_reported)
@@ -172,7 +184,7 @@ class Submitter:
             elif not is_reported:
                 return _Search(key, None, tuple(unreported))
             key = key.next_attempt()
-            found = self._look(key)
+            found = self._service.look(key)
 
     def _applicable(self, leftover: Leftover | None, spec: JobSpec) -> Leftover | None:
         """Return what was left to run where that holds for what is asked for now."""
@@ -185,11 +197,13 @@ class Submitter:
 
     def _recorded(self, record: SubmissionRecord) -> Found | None:
         """Look for the job that a record speaks of."""
-        handle, ref = record.handle, self._backend.ref
+        handle, ref = record.handle, self._service.ref
         if handle and (handle.ref.backend, handle.ref.conn_id) == (ref.backend, ref.conn_id):
-            return self._patiently(lambda: self._describe(handle), is_expected=record.phase != "ended")
+            return self._service.patiently(
+                lambda: self._service.describe(handle), is_expected=record.phase != "ended"
+            )
         # Somebody may have sent it just before dying.
-        return self._look(record.key, is_expected=record.phase == "intent")
+        return self._service.look(record.key, is_expected=record.phase == "intent")
 
     # Without a record
 
@@ -219,7 +233,7 @@ class Submitter:
         return seen
 
     def _look_at(self, claim: Claim, attempt: int, *, is_expected: bool = False) -> Found | None:
-        return self._look(claim.key.model_copy(update={"attempt": attempt}), is_expected=is_expected)
+        return self._service.look(claim.key.model_copy(update={"attempt": attempt}), is_expected=is_expected)
 
     def _judge(
         self, seen: Mapping[int, Found], spec: JobSpec, claim: Claim
@@ -233,7 +247,7 @@ class Submitter:
             if taken is None and (found.is_active or is_of(found, claim)):
                 taken = attempt if self._is_ours(found, spec, claim, known) else None
             elif found.is_active:
-                self._cancel(found.handle, "a newer job of the task is followed")
+                self._service.cancel(found.handle, "a newer job of the task is followed")
             elif known.is_of_this_run and _counts(found, spec, claim):
                 ended.append(found)
         if taken is None:
@@ -251,7 +265,7 @@ class Submitter:
         """
         if not self._parts or spec.array_size == 1:
             return None
-        left = read_leftover(self._backend, self._call, ended, size=spec.array_size)
+        left = read_leftover(self._service.backend, self._service.call, ended, size=spec.array_size)
         if left is None or before is None:
             return left
         return left.model_copy(update={"outputs": {**before.outputs, **left.outputs}})
@@ -265,34 +279,10 @@ class Submitter:
             self._notes.append(f"Job {name} is there already ({found.state.value}); taking it over")
             return True
         if found.is_active and not found.report.cancelling:
-            self._cancel(found.handle, reason)
+            self._service.cancel(found.handle, reason)
             reason += "; it is cancelled"
         self._notes.append(f"Job {name} is not taken over: {reason}")
         return False
-
-    def _look(self, key: JobKey, *, is_expected: bool = False) -> Found | None:
-        handle = self._find(key, is_expected=is_expected)
-        return self._describe(handle) if handle else None
-
-    def _describe(self, handle: JobHandle) -> Found | None:
-        (report,) = self._call(lambda: self._backend.describe([handle]))
-        return Found(handle, report) if report.found else None
-
-    def _find(self, key: JobKey, *, is_expected: bool) -> JobHandle | None:
-        """Find the job of a key.
-
-        :param is_expected: whether there may be one that its service does not show yet
-        """
-        return self._patiently(lambda: self._call(lambda: self._backend.find(key)), is_expected=is_expected)
-
-    def _patiently(self, look: Callable[[], T | None], *, is_expected: bool) -> T | None:
-        """Look once, or for as long as the service may not show what is there."""
-        lag_seconds = self._backend.limits.find_lag_seconds if is_expected else 0.0
-        waited_seconds = 0.0
-        while (found := look()) is None and waited_seconds < lag_seconds:
-            self._sleep(lag_seconds / _LOOKS)
-            waited_seconds += lag_seconds / _LOOKS
-        return found
 
     # Submitting
 
@@ -316,32 +306,32 @@ class Submitter:
                 raise SubmissionStopped("the task was killed before its job was submitted")
             self._sent = key
             try:
-                return self._backend.submit(spec, key)
+                return self._service.backend.submit(spec, key)
             except AmbiguousError as error:
                 self._notes.append(f"The answer to the submission was lost ({error}); looking for the job")
-                if found := self._find(key, is_expected=True):
+                if found := self._service.find(key, is_expected=True):
                     return found
                 raise
 
-        return self._elected(self._call(attempt), key)
+        return self._elected(self._service.call(attempt), key)
 
     def _elected(self, handle: JobHandle, key: JobKey) -> JobHandle:
         """Return the oldest job of a key where several processes submitted one, and cancel ours if it is not.
 
         Each of them sees this in the end, and only the younger goes.
         """
-        if not self._backend.limits.find_lag_seconds:
+        if not self._service.names_jobs_itself:
             return handle
-        oldest = self._find(key, is_expected=True)
+        oldest = self._service.find(key, is_expected=True)
         if oldest is None or oldest.native_id == handle.native_id:
             return handle
-        self._cancel(handle, "another process has submitted the same job before")
+        self._service.cancel(handle, "another process has submitted the same job before")
         self._notes.append(f"Job {handle.native_id} is a twin of {oldest.native_id}, and is cancelled")
         return oldest
 
     def _withdraw(self, key: JobKey) -> None:
-        if handle := self._find(key, is_expected=True):
-            self._cancel(handle, "its submission was broken off")
+        if handle := self._service.find(key, is_expected=True):
+            self._service.cancel(handle, "its submission was broken off")
 
     def _submission(
         self, handle: JobHandle, key: JobKey, spec: JobSpec, leftover: Leftover | None, *, adopted: bool
@@ -355,22 +345,14 @@ class Submitter:
             earlier_outputs=leftover.outputs if leftover and handle.indexes is not None else None,
         )
 
-    def _cancel(self, handle: JobHandle, reason: str) -> None:
-        self._call(lambda: self._backend.cancel(handle, reason))
-
-    def _call(self, call: Callable[[], T]) -> T:
-        def ask() -> T:
-            try:
-                return call()
-            except CredentialsExpired:
-                if self._reopen:
-                    self._backend = self._reopen()
-                raise
-
-        return repeat(ask, within_seconds=self._within_seconds, sleep=self._sleep)
-
 
 def _counts(found: Found, spec: JobSpec, claim: Claim) -> bool:
     """Return whether a job has ended that ran what is asked for now, or a part of it."""
     stamp = Stamp.read(found.handle.stamp)
     return not found.is_active and stamp is not None and stamp[:2] == claim.stamp(spec)[:2]
+
+
+def _is_from(found: Found | None, owner: str | None) -> bool:
+    """Return whether a job was submitted by who announced it."""
+    stamp = Stamp.read(found.handle.stamp) if found else None
+    return stamp is not None and stamp.owner == owner

@@ -9,6 +9,7 @@ from itertools import pairwise
 from airflow_provider_jobs.core.errors import NoCapacity
 from airflow_provider_jobs.core.models import BackendRef, JobHandle
 from airflow_provider_jobs.core.target import Target
+from airflow_provider_jobs.engine.asking import Service
 from airflow_provider_jobs.engine.calls import OpenBackend
 from airflow_provider_jobs.engine.claims import Claim
 from airflow_provider_jobs.engine.records import RecordStore
@@ -56,11 +57,11 @@ def submit_to_first(
 
     def submitter(target: Target) -> Submitter:
         return Submitter(
-            open_backend(target.ref),
+            Service(open_backend(target.ref), reopen=lambda: (reopen or open_backend)(target.ref)),
             store,
-            reopen=lambda: (reopen or open_backend)(target.ref),
             parts=terms.parts and target.maps_indexes,
             withdraws=terms.withdraws,
+            is_only_place=len(targets) == 1,
             is_stopped=terms.is_stopped,
         )
 
@@ -68,7 +69,7 @@ def submit_to_first(
         for target in targets:
             if running := submitter(target).find_running(target.spec, claim):
                 return running
-    begin = _first(targets, claim=claim, store=store)
+    begin = _first(targets, claim=claim, store=store) if len(targets) > 1 else 0
     for target, following in pairwise(targets[begin:]):
         try:
             return submitter(target).submit_once(target.spec, claim)
@@ -82,7 +83,7 @@ def submit_to_first(
 def find_own(targets: Sequence[Target], *, claim: Claim, open_backend: OpenBackend) -> JobHandle | None:
     """Return the job that this very try has submitted without a record, or ``None``."""
     for target in targets:
-        if handle := Submitter(open_backend(target.ref), None).find_own(claim):
+        if handle := Submitter(Service(open_backend(target.ref)), None).find_own(claim):
             return handle
     return None
 

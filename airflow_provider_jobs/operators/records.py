@@ -14,6 +14,7 @@ from airflow_provider_jobs.engine.records import SubmissionRecord
 
 log = logging.getLogger(__name__)
 _KEY = "airflow_provider_jobs.submission"
+_ANNOUNCED_KEY = "airflow_provider_jobs.announced"
 
 
 class TaskStateRecords:
@@ -40,6 +41,15 @@ class TaskStateRecords:
     def save(self, record: SubmissionRecord) -> None:
         """Keep the record; it is in Airflow's database when this returns."""
         self._store.set(_KEY, record.to_json())
+
+    def announce(self, owner: str) -> None:
+        """Keep who is about to submit the first job; it is in Airflow's database when this returns."""
+        self._store.set(_ANNOUNCED_KEY, owner)
+
+    def announced(self) -> str | None:
+        """Return who announced the first job, or ``None``."""
+        owner = self._store.get(_ANNOUNCED_KEY)
+        return owner if isinstance(owner, str) else None
 
     def count_failure(self, kind: FailureKind) -> None:
         """Remember that the task reports a failure of this kind."""

@@ -13,7 +13,7 @@ from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.leftover import Leftover, leftover_of, merged
 from airflow_provider_jobs.engine.submission import Submission, Submitter
 from tests.contract.fake import FakeBackend
-from tests.engine.test_submission import CLEARED, FIRST, RETRY, Claim, Store, replace, store
+from tests.engine.test_submission import CLEARED, FIRST, RETRY, Claim, Store, patient, replace, store
 
 __all__ = ["store"]
 
@@ -30,7 +30,7 @@ def spec(*failing: int, size: int = 6) -> JobSpec:
 def submit(
     fake: FakeBackend, store: Store | None, claim: Claim, asked: JobSpec, *, parts: bool = True
 ) -> Submission:
-    return Submitter(fake, store, parts=parts, sleep=lambda seconds: None).submit_once(asked, claim)
+    return Submitter(patient(fake), store, parts=parts).submit_once(asked, claim)
 
 
 def fail(fake: FakeBackend, store: Store | None, submission: Submission, *indexes: int) -> None:

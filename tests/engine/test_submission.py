@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from airflow_provider_jobs.core.errors import (
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine.asking import Service
 from airflow_provider_jobs.engine.claims import Claim
 from airflow_provider_jobs.engine.records import SubmissionRecord
 from airflow_provider_jobs.engine.submission import Submission, Submitter
@@ -40,12 +42,19 @@ class Store:
     """A record that outlives everything in these tests."""
 
     record: SubmissionRecord | None = None
+    owner: str | None = None
 
     def load(self) -> SubmissionRecord | None:
         return None if self.record is None else SubmissionRecord.from_json(self.record.to_json())
 
     def save(self, record: SubmissionRecord) -> None:
         self.record = record
+
+    def announce(self, owner: str) -> None:
+        self.owner = owner
+
+    def announced(self) -> str | None:
+        return self.owner
 
     def end(self) -> None:
         assert self.record
@@ -57,6 +66,11 @@ def store(request: pytest.FixtureRequest) -> Store | None:
     return Store() if request.param == "with a record" else None
 
 
+def patient(fake: FakeBackend, **options: Any) -> Service:
+    """Ask a service without waiting between two questions."""
+    return Service(fake, sleep=lambda seconds: None, **options)
+
+
 def submit(
     fake: FakeBackend,
     store: Store | None,
@@ -65,7 +79,7 @@ def submit(
     *,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Submission:
-    submitter = Submitter(fake, store, parts=True, is_stopped=is_stopped, sleep=lambda seconds: None)
+    submitter = Submitter(patient(fake), store, parts=True, is_stopped=is_stopped)
     return submitter.submit_once(spec, claim)
 
 
@@ -86,12 +100,59 @@ class TestOneJob:
         fake, store = FakeBackend(), Store()
         phases: list[str | None] = []
         fake.before = lambda method: (
-            phases.append(store.record.phase if store.record else None) if method == "submit" else None
+            phases.append(store.record.phase if store.record else store.owner) if method == "submit" else None
         )
         submit(fake, store)
-        assert phases == ["intent"]
+        store.end()
+        submit(fake, store, RETRY)
+        assert phases == [FIRST.owner, "intent"]
         assert store.record
         assert store.record.phase == "submitted"
+
+    def test_the_first_try_is_one_call_where_there_is_a_record(self) -> None:
+        fake = FakeBackend()
+        calls: list[str] = []
+        fake.before = calls.append
+        submit(fake, Store())
+        assert calls == ["submit"]
+
+    def test_what_died_before_its_record_is_followed_by_the_next_try(self) -> None:
+        fake, store = FakeBackend(), Store()
+        running(fake, submit(fake, store))
+        store.record = None
+        assert submit(fake, store, RETRY).adopted
+        assert len(fake.jobs) == 1
+
+    def test_what_died_beside_a_job_of_a_deleted_run_is_not_taken_for_that_job(self) -> None:
+        fake, store = FakeBackend(), Store()
+        running(fake, submit(fake, Store(), RUN_AGAIN))
+        store.announce(FIRST.owner)
+        submission = submit(fake, store, RETRY)
+        assert (submission.adopted, submission.attempt) == (False, 2)
+        assert len(fake.cancelled) == 1
+
+    def test_a_first_try_that_stood_still_until_it_was_tried_again_changes_nothing(self) -> None:
+        fake, store = FakeBackend(), Store()
+        retried: list[Submission] = []
+
+        def meanwhile(method: str) -> None:
+            if method == "submit" and not retried:
+                fake.before = lambda method: None
+                retried.append(submit(fake, store, RETRY))
+
+        fake.before = meanwhile
+        assert submit(fake, store).handle == retried[0].handle
+        assert store.record
+        assert store.record.handle == retried[0].handle
+        assert (len(fake.jobs), fake.cancelled) == (1, [])
+
+    def test_a_first_try_that_is_refused_leaves_a_record_to_count_its_failure_in(self) -> None:
+        fake, store = FakeBackend(), Store()
+        fake.refuse("submit", InvalidRequest("no such image"))
+        with pytest.raises(InvalidRequest):
+            submit(fake, store)
+        assert store.record
+        assert store.record.phase == "intent"
 
     def test_the_same_try_twice_is_one_job(self, store: Store | None) -> None:
         fake = FakeBackend()
@@ -114,7 +175,7 @@ class TestOneJob:
         other: list[Submission] = []
 
         def meanwhile(method: str) -> None:
-            if method == "find" and not other:
+            if not other:
                 fake.before = lambda method: None
                 other.append(submit(fake, store))
 
@@ -372,7 +433,7 @@ class TestTrouble:
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         fake = FakeBackend()
-        fake.refuse("find", UnavailableError("http://127.0.0.1:1 refuses"))
+        fake.refuse("submit", UnavailableError("http://127.0.0.1:1 refuses"))
         submit(fake, Store())
         assert "http://127.0.0.1:1 refuses" in caplog.text
 
@@ -380,7 +441,7 @@ class TestTrouble:
         expired, renewed = FakeBackend(), FakeBackend()
         expired.refuse("find", CredentialsExpired("the token has expired"), times=1000)
         expired.refuse("submit", CredentialsExpired("the token has expired"), times=1000)
-        submitter = Submitter(expired, store, reopen=lambda: renewed, sleep=lambda seconds: None)
+        submitter = Submitter(patient(expired, reopen=lambda: renewed), store)
         assert submitter.submit_once(SPEC, FIRST).handle.native_id in renewed.jobs
 
     def test_an_answer_that_never_comes_at_all_is_raised_in_the_end(self, store: Store | None) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_jobs.backends.cloud_run import mapping, request
 from airflow_provider_jobs.backends.cloud_run.explain import explain
 from airflow_provider_jobs.backends.cloud_run.hook import CloudRunHook
 from airflow_provider_jobs.backends.cloud_run.logs import ExecutionLogs
-from airflow_provider_jobs.backends.cloud_run.lookup import ExecutionLookup
+from airflow_provider_jobs.backends.cloud_run.lookup import LIST_LAG_SECONDS, ExecutionLookup
 from airflow_provider_jobs.backends.cloud_run.options import CloudRunReach
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.backend import Limits
@@ -68,7 +68,10 @@ class CloudRunBackend:
     # No document says how soon an execution is in a list.
     # One pass over a list serves all that are asked for at once, so it is as many as can be.
     limits = Limits(
-        describe_chunk=10_000, describe_floor_seconds=1.0, logs_floor_seconds=2.0, find_lag_seconds=10.0
+        describe_chunk=10_000,
+        describe_floor_seconds=1.0,
+        logs_floor_seconds=2.0,
+        find_lag_seconds=LIST_LAG_SECONDS,
     )
 
     def __init__(self, ref: BackendRef) -> None:

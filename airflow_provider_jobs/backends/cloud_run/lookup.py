@@ -14,6 +14,7 @@ from airflow_provider_jobs.core.errors import NotFound
 from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle
+from airflow_provider_jobs.google_cloud.hook import MAX_PAGE
 from airflow_provider_jobs.google_cloud.listing import Calls, Listing, Masked
 from airflow_provider_jobs.google_cloud.messages import bare, bare_items, moment
 from airflow_provider_jobs.google_cloud.paging import Page, all_pages
@@ -21,6 +22,10 @@ from airflow_provider_jobs.google_cloud.paging import Page, all_pages
 MAX_DETAILED_FAILURES = 10
 # The service keeps the last 1,000 executions of a job: https://cloud.google.com/run/docs/execute/jobs
 MAX_SEARCHED = 1000
+# What is listed late is no later than this: no document says how late it can be.
+LIST_LAG_SECONDS = 10.0
+# A page of a list of which only the newest are of interest.
+FEW = 100
 # From so many executions of one job on, its list is read, and not that of the region.
 OWN_LIST = 100
 
@@ -47,6 +52,7 @@ class ExecutionLookup:
     def __init__(self, hook: CloudRunHook) -> None:
         self._hook = hook
         self._masked = Masked()
+        self._absent_until: dict[str, pendulum.DateTime] = {}
         self._listing: Listing[mapping.Execution] = Listing(
             Calls(
                 get=lambda name, fields: bare(hook.get_execution(name, fields=fields)),
@@ -70,24 +76,31 @@ class ExecutionLookup:
     def of_key(self, job_name: str, key: JobKey) -> Execution | None:
         """Return the execution of a job that was made under a key, or ``None``.
 
-        One that is being deleted is none. Of several the one that came first counts. The service documents
-        no order of its list; only where it is seen to begin with the newest, the search ends after as many
-        as the service keeps.
+        One that is being deleted is none. Of several the one that came first counts. A key that was looked
+        for before, and not found, is looked for among what came after: the list begins with the newest.
+        https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs.executions/list
 
         :param job_name: the full name of the job; one that does not exist has no executions
         """
+        since = self._absent_until.get(key.digest)
+        size = MAX_PAGE if since is None else FEW
         found: list[Execution] = []
-        token, looked_at = "", 0
+        token, looked_at, newest = "", 0, since
         while True:
             try:
-                page = self._search_page(job_name, token)
+                page = self._search_page(job_name, token, size)
             except NotFound:
                 return None
+            if page.items and not token:
+                newest = moment(page.items[0].create_time)
             found += (each for each in page.items if request.is_of(each, key) and not each.delete_time)
             looked_at += len(page.items)
             token = page.next_token
-            if not token or (looked_at >= MAX_SEARCHED and _is_newest_first(page)):
+            is_past = since and page.items and moment(page.items[-1].create_time) < since
+            if not token or is_past or looked_at >= MAX_SEARCHED:
                 break
+        if newest and not found:
+            self._note_absent(key, newest)
         return min(found, key=lambda each: moment(each.create_time), default=None)
 
     def failures(
@@ -110,9 +123,17 @@ class ExecutionLookup:
         page = self._hook.list_executions_page(parent, page_size=size, page_token=token, fields=fields)
         return Page(bare_items(page.items), page.next_token)
 
-    def _search_page(self, job_name: str, token: str) -> Page[Execution]:
+    def _note_absent(self, key: JobKey, newest: pendulum.DateTime) -> None:
+        """Remember that none of a key was among those that were listed, of which this was the newest."""
+        if len(self._absent_until) >= MAX_SEARCHED:
+            self._absent_until.clear()
+        self._absent_until[key.digest] = newest.subtract(seconds=LIST_LAG_SECONDS)
+
+    def _search_page(self, job_name: str, token: str, size: int) -> Page[Execution]:
         return self._masked.ask(
-            lambda fields: self._hook.list_executions_page(job_name, page_token=token, fields=fields),
+            lambda fields: self._hook.list_executions_page(
+                job_name, page_size=size, page_token=token, fields=fields
+            ),
             _of_page("executions", _SEARCH_FIELDS),
         )
 
@@ -141,11 +162,6 @@ def _by_list(handles: Sequence[JobHandle]) -> dict[str, dict[str, pendulum.DateT
 
 def _of_page(name: str, fields: Sequence[str]) -> str:
     return ",".join([*(f"{name}.{field}" for field in fields), "nextPageToken"])
-
-
-def _is_newest_first(page: Page[Execution]) -> bool:
-    times = [moment(each.create_time) for each in page.items]
-    return bool(times) and times[0] >= times[-1]
 
 
 def _region_of(name: str) -> str:

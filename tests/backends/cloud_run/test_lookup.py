@@ -222,3 +222,19 @@ class TestLogs:
                 (line.message, line.stream, line.level) for line in backend.hook.read_logs(handle.native_id)
             ]
         assert sorted(lines) == [("err", "stderr", "warning"), ("out", "stdout", "info")]
+
+
+def test_a_key_that_was_not_there_is_looked_for_again_among_newer_executions_alone(
+    waiting_cloud: LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "FEW", 2)
+    monkeypatch.setattr(lookup, "LIST_LAG_SECONDS", 0)
+    backend, key = CloudRunBackend(REF), JobKey(dag_id="d", run_id=uuid.uuid4().hex, task_id="t")
+    submit(backend, 7)
+    assert backend.find(key) is None
+    waiting_cloud.admin.clear_counters()
+    assert backend.find(key) is None
+    assert calls(waiting_cloud) == {"ListExecutions": 1}
+    made = CloudRunBackend(REF).submit(SPEC, key)
+    submit(CloudRunBackend(REF), 3)
+    assert backend.find(key) == made

@@ -99,7 +99,7 @@ class TestKills:
         operator = FakeJobOperator(deferrable=True)
         fake.before = lambda method: operator.on_kill() if method == "find" else None
         with pytest.raises(JobCancelled):
-            Task().run(operator)
+            Task(has_record=False).run(operator)
         assert not fake.jobs
 
     def test_a_kill_while_the_job_is_sent_cancels_it(self, fake: FakeBackend) -> None:

@@ -90,6 +90,13 @@ def test_what_provider_discovery_imports_loads_nothing_but_this_package(module: 
     assert foreign == {"airflow_provider_jobs"}
 
 
+def test_a_process_that_serves_no_page_loads_none() -> None:
+    _, loaded = modules_loaded_by("airflow_provider_jobs.plugin.registration", below=False)
+    assert "airflow_provider_jobs.plugin" in loaded
+    assert not {f"airflow_provider_jobs.plugin.{name}" for name in ("app", "views")} & set(loaded)
+    assert [name for name in loaded if name.startswith("airflow_provider_jobs.engine")] == []
+
+
 def test_the_exceptions_load_no_vendor_package() -> None:
     _, loaded = modules_loaded_by("airflow_provider_jobs.exceptions", below=False)
     assert [name for name in loaded if name.partition(".")[0] in VENDORS] == []

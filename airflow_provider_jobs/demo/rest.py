@@ -78,6 +78,18 @@ class AirflowRest:
         """Stack traces of the DAG files that could not be read, by file name."""
         return {item["filename"]: item["stack_trace"] for item in self._get("/importErrors")["import_errors"]}
 
+    def plugins(self) -> list[dict[str, Any]]:
+        """The plugins that the API server has loaded."""
+        return list(self._get("/plugins")["plugins"])
+
+    def page(self, path: str, *, params: Json | None = None, as_nobody: bool = False) -> httpx.Response:
+        """Ask for a page beside the public API, as a plugin has them.
+
+        :param as_nobody: without the user's token
+        """
+        headers = {"Authorization": ""} if as_nobody else {}
+        return self._client.get(path, params=params, headers=headers)
+
     def has_dag(self, dag_id: str) -> bool:
         """Whether the DAG was parsed and can be run."""
         answer = self._client.get(f"/api/v2/dags/{dag_id}")

@@ -17,6 +17,7 @@ from airflow_provider_jobs.engine.group import poll_groups
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
 from airflow_provider_jobs.engine.waiting import wait_for_job
+from airflow_provider_jobs.triggers.progress_log import ProgressLog
 from airflow_provider_jobs.triggers.results import success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 from airflow_provider_jobs.triggers.task_state import is_still_deferred
@@ -64,7 +65,11 @@ class FollowingTrigger(BaseTrigger):
         if isinstance(plan, TriggerEvent):
             yield plan
             return
-        outcome = await wait_for_job(plan, poll_groups(), TaskLog())
+        listener = ProgressLog(self.task_instance if self.pushes_xcom else None)
+        try:
+            outcome = await wait_for_job(plan, poll_groups(), listener)
+        finally:
+            await listener.stop()
         may_end_here = ends_success and is_success(outcome, plan.fail_when)
         if may_end_here and (not self.pushes_xcom or await self._push_xcoms(outcome)):
             yield TaskSuccessEvent()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from airflow_provider_jobs.core.models import JobEvent, LogLine
+from airflow_provider_jobs.core.progress import JobProgress
 
 _LOGGER = "airflow_provider_jobs.job"
 
@@ -32,6 +33,12 @@ class TaskLog:
         """Show one sentence about the job."""
         log = structlog.get_logger(_LOGGER)
         (log.warning if warning else log.info)(text)
+
+    def progress(self, progress: JobProgress) -> None:
+        """Show how far an index is."""
+        if progress.index_fraction is not None:
+            said = f": {progress.message}" if progress.message else ""
+            self.note(f"Index {progress.index} is at {progress.index_fraction:.0%}{said}")
 
     def event(self, event: JobEvent) -> None:
         """Show an event of the job."""

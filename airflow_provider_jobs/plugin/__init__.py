@@ -1,0 +1,1 @@
+"""The page of a job in the Airflow UI, and the JSON behind it."""

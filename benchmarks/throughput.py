@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_jobs.demo.local_airflow import LocalAirflow
 from airflow_provider_jobs.demo.rest import FINISHED_RUN_STATES, AirflowRest
-from airflow_provider_jobs.demo.sessions import Leash
 from benchmarks import load
 from benchmarks.cloud import Meter, local_cloud
 from benchmarks.machine import REPOSITORY, environment
 from benchmarks.operators import OFFICIAL, prepare_official
 from benchmarks.services import Service
 from tests.postgres import temporary_database
+from tests.temporary_airflow import temporary_airflow
 
 Figures = dict[str, Any]
 
@@ -76,23 +74,12 @@ def measure(
 
 @contextmanager
 def _airflow(connections: Mapping[str, Mapping[str, Any]]) -> Iterator[AirflowRest]:
-    with ExitStack() as stack:
-        database = stack.enter_context(temporary_database())
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-airflow-")))
-        leash = stack.enter_context(Leash())
-        leash.hold_directory(directory)
-        airflow = stack.enter_context(
-            LocalAirflow(
-                directory / "home",
-                _DAGS_FOLDER,
-                logs=directory / "logs",
-                leash=leash,
-                sql_alchemy_conn=database,
-                settings=_SETTINGS,
-            )
-        )
-        airflow.start(connections)
-        yield airflow.rest
+    with (
+        temporary_database() as database,
+        temporary_airflow(_DAGS_FOLDER, database, settings=_SETTINGS) as place,
+    ):
+        place.airflow.start(connections)
+        yield place.airflow.rest
 
 
 def _run(rest: AirflowRest, dag_id: str, within_seconds: float) -> Figures:

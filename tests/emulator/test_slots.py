@@ -27,7 +27,8 @@ def test_the_place_is_held_until_the_last_task_has_ended():
         first = cloud.submit(job(script("sleep 0.$INDEX"), tasks=3, one_slot=True))
         await until(lambda: first.state is JobState.RUNNING)
         second = await ended(cloud.submit(job(script("true"))))
-        assert first.run_ended_at and second.run_started_at
+        assert first.run_ended_at
+        assert second.run_started_at
         assert first.run_ended_at <= second.run_started_at
 
     run(work, max_processes=1)

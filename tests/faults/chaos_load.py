@@ -18,9 +18,9 @@ from typing import Any
 from airflow_provider_jobs.demo.local_airflow import LocalAirflow
 from airflow_provider_jobs.demo.rest import FINISHED_RUN_STATES, AirflowApiError, AirflowRest, wait_until
 from airflow_provider_jobs.demo.runs import FINISHED_TASK_STATES
-from airflow_provider_jobs.demo.sessions import Leash
 from airflow_provider_jobs.emulator.process import LocalCloud
 from tests.faults.rows import Row
+from tests.temporary_airflow import temporary_airflow
 
 BACKENDS = ("gcp_batch", "cloud_run", "aws_batch", "azure_batch", "kubernetes")
 _DAGS_FOLDER = Path(__file__).parent / "dags"
@@ -77,25 +77,15 @@ def deployment(database: str, settings: Settings | None = None) -> Iterator[Depl
     :param database: SQLAlchemy's URL of an empty database
     :param settings: options by section of ``airflow.cfg``, beside :data:`LOAD_SETTINGS`
     """
-    with contextlib.ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airflow-under-load-")))
-        leash = stack.enter_context(Leash())
-        leash.hold_directory(directory)
-        airflow = stack.enter_context(
-            LocalAirflow(
-                directory / "home",
-                _DAGS_FOLDER,
-                logs=directory / "logs",
-                leash=leash,
-                sql_alchemy_conn=database,
-                settings={**LOAD_SETTINGS, **(settings or {})},
-            )
-        )
-        cloud = stack.enter_context(LocalCloud("--max-processes", "128"))
-        leash.hold_process(cloud.pid)
-        leash.hold_directory(cloud.ready_file.parent)
-        airflow.start(cloud.connections)
-        yield Deployment(airflow, cloud, directory)
+    chosen = {**LOAD_SETTINGS, **(settings or {})}
+    with (
+        temporary_airflow(_DAGS_FOLDER, database, settings=chosen) as place,
+        LocalCloud("--max-processes", "128") as cloud,
+    ):
+        place.leash.hold_process(cloud.pid)
+        place.leash.hold_directory(cloud.ready_file.parent)
+        place.airflow.start(cloud.connections)
+        yield Deployment(place.airflow, cloud, place.directory)
 
 
 class LoadRun:

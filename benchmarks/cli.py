@@ -156,6 +156,20 @@ def logs(  # noqa: PLR0917 - one per option
 
 
 @app.command()
+def flood(
+    backend: Backend = "kubernetes",
+    lines: Annotated[int, typer.Option(min=1, help="How many lines, of all indexes together.")] = 1_000_000,
+    indexes: Annotated[int, typer.Option(min=1, help="Of how many indexes.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a great many lines arrive, each once and in order. No official operator has such a log."""
+    from benchmarks.flood import measure
+
+    ours = measure(_service(backend), lines=lines, indexes=indexes, told=told)
+    show(f"{lines} lines of {indexes} indexes on {backend}", ours, None, as_json=as_json)
+
+
+@app.command()
 def submit(  # noqa: PLR0917 - one per option
     backend: Backend = "gcp_batch",
     jobs: Jobs = 200,

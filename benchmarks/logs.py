@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.cloud import Meter, local_cloud
@@ -13,6 +13,8 @@ from benchmarks.waited import CloudJobs, our_trigger, submit_jobs
 from benchmarks.waiting import WaitingProcess
 
 _PATIENCE_SECONDS = 120.0
+# As the local cloud counts them.
+_LOG_READS = {"ListLogEntries", "FilterLogEvents", "GetTaskFile", "log"}
 # The first lines are written while triggers and readers begin.
 _SCRIPT = "sleep 3; i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i + 1)); sleep {pause}; done"
 
@@ -59,12 +61,18 @@ def measure(
         **_delays(delays),
         "lines_per_second": len(delays) / max(0.001, lines["last_at"] - began_at),
         "calls_per_minute": sum(calls.values()) / minutes,
+        "log_reads_per_minute": sum(calls[name] for name in _reads(calls)) / minutes,
         "calls": {name: number for name, number in calls.items() if number},
         "cpu_percent": read["cpu_percent"],
         "loop_block_max_seconds": read["loop_block_max_seconds"],
         "failed_triggers": sum(not success for _, _, success in events),
         "event_after_end_p50_seconds": percentile(late, 50),
     }
+
+
+def _reads(calls: Mapping[str, int]) -> Iterator[str]:
+    """Yield the methods that bring lines."""
+    return (name for name in calls if name.rpartition("/")[2] in _LOG_READS)
 
 
 def _delays(delays: Sequence[float]) -> dict[str, Any]:

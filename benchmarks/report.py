@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import imports, logs, outage, polling, submit, throughput
+from benchmarks import flood, imports, logs, outage, polling, submit, throughput
 from benchmarks.machine import describe_machine
 from benchmarks.operators import OFFICIAL
 from benchmarks.output import as_text, machine_line, markdown_table, told
@@ -46,6 +46,8 @@ class Sizes:
     outage_seconds: float
     log_jobs: int
     log_seconds: float
+    flood_lines: int
+    flood_indexes: int
     submit_jobs: int
 
 
@@ -70,6 +72,8 @@ FULL = Sizes(
     outage_seconds=40,
     log_jobs=20,
     log_seconds=20,
+    flood_lines=100_000,
+    flood_indexes=100,
     submit_jobs=200,
 )
 # To see within minutes that everything works.
@@ -84,6 +88,8 @@ SMALL = Sizes(
     outage_seconds=5,
     log_jobs=2,
     log_seconds=3,
+    flood_lines=2_000,
+    flood_indexes=4,
     submit_jobs=5,
 )
 
@@ -228,7 +234,7 @@ def _logs(sizes: Sizes) -> str:
             interval_seconds=None,
             told=told,
         )
-        for name in ("gcp_batch", "aws_batch")
+        for name in SERVICES
     }
     keys = (
         "jobs",
@@ -238,6 +244,29 @@ def _logs(sizes: Sizes) -> str:
         "delay_p50_seconds",
         "delay_p99_seconds",
         "calls_per_minute",
+        "log_reads_per_minute",
+    )
+    return f"{_table('ours', keys, found)}\n\n{_NO_OFFICIAL_LOG}"
+
+
+_NO_OFFICIAL_LOG = (
+    "There are no figures of the official operators: none of them shows a line while its task is deferred."
+)
+
+
+def _flood(sizes: Sizes) -> str:
+    found = {
+        name: flood.measure(service, lines=sizes.flood_lines, indexes=sizes.flood_indexes, told=told)
+        for name, service in SERVICES.items()
+    }
+    keys = (
+        "indexes",
+        "lines_written",
+        "lines_read",
+        "checksums_right",
+        "seconds",
+        "most_lines_held",
+        "memory_mib",
     )
     return _table("ours", keys, found)
 
@@ -259,6 +288,7 @@ _PARTS: Mapping[str, Callable[[Sizes], str]] = {
     "Import": _imports,
     "A service in trouble": _outage,
     "Lines in the task's log": _logs,
+    "A flood of lines": _flood,
 }
 
 

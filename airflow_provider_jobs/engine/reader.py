@@ -21,7 +21,6 @@ from airflow_provider_jobs.engine.pacing import Backoff
 log = logging.getLogger(__name__)
 
 _IDLE_CEILING_SECONDS = 10.0
-_CHUNK = 100
 
 
 @dataclass
@@ -40,6 +39,7 @@ class LogReader:
         self._members = members
         self._calls = calls
         self._backoff = Backoff()
+        self._turn = 0
 
     async def run(self) -> None:
         """Read until nobody is left."""
@@ -48,12 +48,13 @@ class LogReader:
         while self._members:
             self._members.wake_reader.clear()
             readers = [member for member in self._members.present() if member.reads_logs]
-            # Tasks wait for the last lines of the jobs that are over.
-            readers.sort(key=lambda member: not member.has_ended)
+            # Tasks wait for the last lines of the jobs that are over. Among equals, whoever was left out of
+            # the last read, since a quota had no room, comes first.
+            readers.sort(key=lambda member: (not member.has_ended, member.read_turn))
             if not readers:
                 await self._members.wake_reader.wait()
                 continue
-            done = await self._read_all(readers)
+            done = await self._read_all(readers, size=limits.logs_chunk)
             # The floor is the service's quota: a wake-up shortens an idle pause, never that.
             await asyncio.sleep(done.pause_seconds or floor)
             if done.lines or done.more or done.pause_seconds or any(member.has_ended for member in readers):
@@ -70,9 +71,10 @@ class LogReader:
             except JobsError:
                 await asyncio.sleep(self._backoff.after_failure())
 
-    async def _read_all(self, readers: Sequence[Member]) -> _Round:
+    async def _read_all(self, readers: Sequence[Member], *, size: int) -> _Round:
         done = _Round()
-        for chunk in _chunks(readers):
+        self._turn += 1
+        for chunk in _chunks(readers, size):
             had_ended = [member.has_ended for member in chunk]
             cursors = [LogCursor(handle=member.handle, position=member.position) for member in chunk]
             try:
@@ -85,9 +87,10 @@ class LogReader:
                 self._hand_over(member, page, done, had_ended=ended)
         return done
 
-    @staticmethod
-    def _hand_over(member: Member, page: LogPage, done: _Round, *, had_ended: bool) -> None:
+    def _hand_over(self, member: Member, page: LogPage, done: _Round, *, had_ended: bool) -> None:
         member.position = page.position
+        if not page.unread:
+            member.read_turn = self._turn
         done.lines += len(page.lines)
         done.more = done.more or page.more
         # After the end even an empty page is news: the waiter counts reads that began after it.
@@ -106,7 +109,7 @@ class LogReader:
         return seconds
 
 
-def _chunks(readers: Sequence[Member]) -> Iterator[Sequence[Member]]:
+def _chunks(readers: Sequence[Member], size: int) -> Iterator[Sequence[Member]]:
     """Yield the members in chunks of which none has a job twice: two may wait for one, each at its place."""
     waves: list[dict[str, Member]] = []
     for member in readers:
@@ -117,7 +120,7 @@ def _chunks(readers: Sequence[Member]) -> Iterator[Sequence[Member]]:
         wave[native_id] = member
     for wave in waves:
         members = list(wave.values())
-        yield from (members[start : start + _CHUNK] for start in range(0, len(members), _CHUNK))
+        yield from (members[start : start + size] for start in range(0, len(members), size))
 
 
 def _read(cursors: Sequence[LogCursor], backend: Backend) -> Sequence[LogPage]:

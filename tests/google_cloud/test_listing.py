@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from weakref import WeakSet
 
 import pendulum
 import pytest
@@ -86,9 +89,20 @@ def find(shelf: Shelf, *indexes: int, listing: Listing[Thing] | None = None) -> 
     """Look for things and return which of them were found."""
     listing = listing or listing_of(shelf)
     wanted = {shelf.name(index): START.add(seconds=index) for index in indexes}
-    found = listing.find(PARENT, wanted)
+    told = list(listing.find(PARENT, wanted))
+    assert sorted(name for name, _ in told) == sorted(wanted)
+    found = {name: thing for name, thing in told if thing is not None}
     assert all(thing.create_time == wanted[name] for name, thing in found.items())
     return sorted(int(name.rpartition("/")[2]) for name in found)
+
+
+def break_off(shelf: Shelf, indexes: Iterable[int], *, listing: Listing[Thing]) -> list[int]:
+    """Look for things until the service refuses a call, and return which are left to look for."""
+    wanted = {shelf.name(index): START.add(seconds=index) for index in indexes}
+    told: list[str] = []
+    with pytest.raises(ThrottledError):
+        told.extend(name for name, _ in listing.find(PARENT, wanted))
+    return sorted(int(name.rpartition("/")[2]) for name in wanted.keys() - set(told))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +119,30 @@ def test_few_are_asked_for_one_by_one_and_many_with_a_page(count: int, asked: li
     shelf = Shelf(count)
     assert find(shelf, *range(count)) == list(range(count))
     assert shelf.asked == asked
+
+
+def test_a_page_is_asked_for_once_all_of_the_one_before_is_taken() -> None:
+    shelf = Shelf(10_000)
+    found = listing_of(shelf).find(PARENT, {shelf.name(n): START.add(seconds=n) for n in range(10_000)})
+    assert len(list(islice(found, 1_000))) == len(shelf.asked) * 1_000
+    next(found)
+    assert shelf.asked == ["list many"] * 2
+
+
+def test_nothing_of_a_page_is_held_once_the_next_is_asked_for() -> None:
+    shelf = Shelf(10_000)
+    made: WeakSet[Thing] = WeakSet()
+    held: list[int] = []
+
+    def page(parent: str, size: int, token: str, fields: str | None) -> Page[Thing]:
+        held.append(len(made))
+        answer = shelf.page(parent, size, token, fields)
+        made.update(answer.items)
+        return answer
+
+    listing = Listing(Calls(get=shelf.get, page=page, get_fields="one", page_fields="many"))
+    deque(listing.find(PARENT, {shelf.name(n): START.add(seconds=n) for n in range(10_000)}), maxlen=0)
+    assert held == [0] * 10
 
 
 def test_none_are_no_calls() -> None:
@@ -151,21 +189,28 @@ class TestBrokenOff:
     def test_the_next_call_goes_on_with_the_page_that_was_refused(self) -> None:
         shelf = Shelf(10_000, patience=6)
         listing = listing_of(shelf)
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
+        left = break_off(shelf, self.WANTED, listing=listing)
+        assert left == list(range(4_000))
         assert len(shelf.asked) == 7
         shelf.patience = 2
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
-        assert find(shelf, *self.WANTED, listing=listing) == list(self.WANTED)
+        left = break_off(shelf, left, listing=listing)
+        assert find(shelf, *left, listing=listing) == list(range(2_000))
         assert shelf.asked == ["list many"] * (7 + 3 + 2)
+
+    def test_one_that_is_not_taken_to_its_end_goes_on_with_its_last_page(self) -> None:
+        shelf = Shelf(10_000)
+        listing = listing_of(shelf)
+        wanted = {shelf.name(index): START.add(seconds=index) for index in self.WANTED}
+        taken = {name for name, _ in islice(listing.find(PARENT, wanted), 2_500)}
+        assert len(shelf.asked) == 3
+        left = [index for index in self.WANTED if shelf.name(index) not in taken]
+        assert find(shelf, *left, listing=listing) == left
+        assert shelf.asked == ["list many"] * (3 + 8)
 
     def test_the_call_after_that_begins_anew(self) -> None:
         shelf = Shelf(10_000, patience=6)
         listing = listing_of(shelf)
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
-        find(shelf, *self.WANTED, listing=listing)
+        find(shelf, *break_off(shelf, self.WANTED, listing=listing), listing=listing)
         shelf.asked.clear()
         find(shelf, *self.WANTED, listing=listing)
         assert shelf.asked == ["list many"] * 10
@@ -173,18 +218,17 @@ class TestBrokenOff:
     def test_what_was_made_meanwhile_is_looked_for_from_the_newest_on(self) -> None:
         shelf = Shelf(10_000, patience=6)
         listing = listing_of(shelf)
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
+        left = break_off(shelf, self.WANTED, listing=listing)
         shelf.count = 10_500
         shelf.asked.clear()
-        assert find(shelf, *range(10_500), listing=listing) == list(range(10_500))
+        wanted = [*left, *range(10_000, 10_500)]
+        assert find(shelf, *wanted, listing=listing) == wanted
         assert shelf.asked == ["list many"] * 5
 
     def test_a_few_are_asked_for_anew_meanwhile(self) -> None:
         shelf = Shelf(10_000, patience=6)
         listing = listing_of(shelf)
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
+        break_off(shelf, self.WANTED, listing=listing)
         shelf.asked.clear()
         assert find(shelf, 9_999, listing=listing) == [9_999]
         assert shelf.asked == ["get one"]
@@ -192,8 +236,7 @@ class TestBrokenOff:
     def test_what_was_found_long_ago_counts_no_more(self) -> None:
         shelf, now = Shelf(10_000, patience=6), [0.0]
         listing = listing_of(shelf, clock=lambda: now[0])
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
+        break_off(shelf, self.WANTED, listing=listing)
         now[0] = 121.0
         shelf.asked.clear()
         find(shelf, *self.WANTED, listing=listing)
@@ -202,10 +245,9 @@ class TestBrokenOff:
     def test_a_token_that_no_longer_holds_begins_the_list_anew_and_says_nothing_of_masks(self) -> None:
         shelf = Shelf(10_000, patience=6)
         listing = listing_of(shelf)
-        with pytest.raises(ThrottledError):
-            find(shelf, *self.WANTED, listing=listing)
+        left = break_off(shelf, self.WANTED, listing=listing)
         shelf.asked.clear()
         shelf.is_forgetful = True
-        assert find(shelf, *self.WANTED, listing=listing) == list(self.WANTED)
+        assert find(shelf, *left, listing=listing) == left
         assert shelf.asked[:3] == ["list many", "list None", "list many"]
         assert shelf.asked.count("list None") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pendulum
@@ -25,9 +26,9 @@ SECOND = 10**9
 BEGIN = int(START.timestamp()) * SECOND
 
 
-def clause(key: str) -> str:
-    """Ask for the entries of one job."""
-    return f'labels.job="{key}"'
+def clause(keys: Sequence[str]) -> str:
+    """Ask for the entries of some jobs."""
+    return f"labels.job={log_entries.any_of(keys)}"
 
 
 def entry(text: str, *, at_ns: int = 0, **fields: Any) -> LogEntry:
@@ -82,20 +83,36 @@ class TestWhatAnEntrySays:
 
 
 class TestFilters:
-    def test_one_query_asks_for_many_jobs_each_from_its_own_time(self) -> None:
-        query = log_entries.group_filter(LOGS, [Position("u1", BEGIN), Position("u2", BEGIN + 5)], clause)
-        assert query == (
-            'logName="l" AND ((labels.job="u1" AND timestamp>="2030-01-01T00:00:00.000000000Z") OR '
-            '(labels.job="u2" AND timestamp>="2030-01-01T00:00:00.000000005Z"))'
+    def test_jobs_that_are_read_to_about_the_same_time_share_the_earliest(self) -> None:
+        positions = [
+            Position("u1", BEGIN + 5),
+            Position("u2", BEGIN),
+            Position("u3", BEGIN + 30 * SECOND + 7),
+        ]
+        assert log_entries.group_filter(LOGS, positions, clause) == (
+            'logName="l" AND timestamp>="2030-01-01T00:00:00.000000000Z" AND '
+            '((labels.job=("u1" OR "u2") AND timestamp>="2030-01-01T00:00:00.000000000Z") OR '
+            '(labels.job="u3" AND timestamp>="2030-01-01T00:00:30.000000007Z"))'
         )
 
+    def test_a_job_that_would_bring_much_again_has_a_time_of_its_own(self) -> None:
+        positions = [Position("u1", BEGIN + 5, alone=True), Position("u2", BEGIN)]
+        assert '(labels.job="u1" AND timestamp>="2030-01-01T00:00:00.000000005Z")' in (
+            log_entries.group_filter(LOGS, positions, clause)
+        )
+
+    def test_the_longer_ago_the_more_jobs_share_a_time(self) -> None:
+        positions = [Position(f"u{n}", BEGIN - n * SECOND) for n in range(7_200)]
+        query = log_entries.group_filter(LOGS, positions, clause)
+        assert query.count(" AND timestamp>=") <= 1 + 13 + 60 + 8
+
     def test_no_query_is_longer_than_the_service_takes(self) -> None:
-        positions = [Position(f"job-{n:04}-{'x' * 60}", BEGIN) for n in range(1000)]
+        positions = [Position(f"job-{n:04}-{'x' * 60}", BEGIN + n * SECOND // 7) for n in range(1000)]
         chunks = list(log_entries.chunks(LOGS, positions, clause))
         assert [position for chunk in chunks for position in chunk] == positions
         lengths = [len(log_entries.group_filter(LOGS, chunk, clause)) for chunk in chunks]
         assert max(lengths) <= log_entries.MAX_FILTER_LENGTH
-        assert len(chunks) < 12
+        assert len(chunks) < 8
 
 
 def query(entries: list[LogEntry], position: Position) -> list[LogEntry]:
@@ -135,12 +152,37 @@ class TestCursors:
         by_number = log_entries.advance(Position("u", BEGIN), brought, read_until_ns=None, overlap_entries=3)
         assert (by_number.from_ns, len(by_number.seen)) == (BEGIN + 57 * SECOND, 3)
 
+    def test_what_others_bring_from_before_is_no_line_and_not_brought_twice(self) -> None:
+        position = Position("u", BEGIN + 50 * SECOND)
+        early = [entry(f"e{n}", at_ns=n * SECOND) for n in range(50)]
+        brought = log_entries.fresh(position, [*early, entry("x", at_ns=51 * SECOND)], to_line)
+        assert [line.message for line in brought.lines] == ["x"]
+        after = log_entries.advance(position, brought, read_until_ns=None, overlap_entries=1000)
+        assert after.alone
+        told = LogCursor(handle=HANDLE, position=after.to_json())
+        assert Position.of(LogCursor.from_json(told.to_json()), "u").alone
+
     def test_a_read_that_was_broken_off_goes_on_there(self) -> None:
         brought = log_entries.fresh(Position("u", BEGIN), [entry("a"), entry("b", at_ns=SECOND)], to_line)
         after = log_entries.advance(
             Position("u", BEGIN), brought, read_until_ns=BEGIN + SECOND, overlap_entries=1000
         )
         assert (after.from_ns, len(after.seen)) == (BEGIN + SECOND, 1)
+
+    def test_what_a_read_that_was_broken_off_did_not_bring_stays_handed_out(self) -> None:
+        early, late = entry("early", at_ns=SECOND), entry("late", at_ns=5 * SECOND)
+        position = log_entries.advance(
+            Position("u", BEGIN),
+            log_entries.fresh(Position("u", BEGIN), [late], to_line),
+            read_until_ns=None,
+            overlap_entries=1000,
+        )
+        brought = log_entries.fresh(position, [early], to_line)
+        position = log_entries.advance(
+            position, brought, read_until_ns=BEGIN + 2 * SECOND, overlap_entries=1000
+        )
+        again = query([early, late], position)
+        assert log_entries.fresh(position, again, to_line).lines == ()
 
     def test_a_job_made_anew_under_the_same_name_is_read_from_its_beginning(self) -> None:
         cursor = LogCursor(handle=HANDLE, position=Position("old", BEGIN + 99 * SECOND).to_json())

@@ -2,7 +2,8 @@
 
 CloudWatch Logs takes about 5 of them per second, account and region, whoever asks. A query takes the names
 of 100 streams, which the service tells only job by job, child by child, 100 of them in one call; so both
-are grouped over jobs, and what is asked and read at once is bounded.
+are grouped over jobs, what is asked and read at once is bounded, and all that read in one process share a
+budget for each region.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pendulum
 
 from airflow_provider_jobs.backends.aws_batch import details, mapping, parts, streams
 from airflow_provider_jobs.backends.aws_batch.hook import MAX_DESCRIBED, MAX_FILTERED_STREAMS, AwsBatchHook
+from airflow_provider_jobs.backends.aws_batch.log_budget import budget_of
 from airflow_provider_jobs.backends.aws_batch.positions import Position, Progress, chunks
 from airflow_provider_jobs.core.errors import NotFound, TransientError
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine, LogPage
@@ -33,10 +35,16 @@ _STARTED = {"RUNNING", "SUCCEEDED", "FAILED"}
 
 @dataclass
 class _Reading:
+    """One job in one read.
+
+    :param left_out: how many of its streams there was no room for
+    """
+
     handle: JobHandle
     position: Position
     lines: list[LogLine] = field(default_factory=list)
     more: bool = False
+    left_out: int = 0
 
     def page(self) -> LogPage:
         """Return what was read, the streams of all children by time."""
@@ -45,18 +53,26 @@ class _Reading:
             lines=tuple(sorted(self.lines, key=lambda line: (line.timestamp, line.attempt))),
             position=self.position.to_json(),
             more=self.more,
+            unread=bool(self.left_out) and self.left_out == len(self.position.streams),
         )
 
 
 class LogReader:
-    """Reads on from cursors. Holds no state of its own."""
+    """Reads on from cursors. Holds no state of its own.
 
-    def __init__(self, hook: AwsBatchHook) -> None:
+    :param user: tells who reads from others that share the region's budget
+    """
+
+    def __init__(self, hook: AwsBatchHook, *, user: str) -> None:
         self._hook = hook
+        self._user = user
 
     def read(self, cursors: Sequence[LogCursor]) -> list[LogPage]:
         """Return one page for every cursor, in their order; one without a trace has no lines."""
         now_ms = int(pendulum.now("UTC").timestamp() * 1000)
+        if not budget_of(self._hook.region).has_call(self._user):
+            # Nothing could be read, so it is not asked either what there is.
+            return [_unread(cursor) for cursor in cursors]
         readings = [_Reading(cursor.handle, Position.of(cursor.position)) for cursor in cursors]
         self._discover(readings, now_ms=now_ms)
         self._read_streams(readings, now_ms=now_ms)
@@ -130,6 +146,8 @@ class LogReader:
         for queries in range(MAX_QUERIES):
             if not queue or lines >= MAX_LINES:
                 break
+            if not self._take_call(queue[0]):
+                break
             chunk = queue.popleft()
             try:
                 lines += self._read_chunk(chunk, owners, now_ms=now_ms)
@@ -149,6 +167,10 @@ class LogReader:
                     owners[progress].position.miss(progress.stream.name, now_ms=now_ms)
         for progress in (each for chunk in queue for each in chunk):
             owners[progress].more = True
+            owners[progress].left_out += 1
+
+    def _take_call(self, chunk: Sequence[Progress]) -> bool:
+        return budget_of(chunk[0].stream.region or self._hook.region).take(self._user)
 
     def _read_chunk(self, chunk: list[Progress], owners: Mapping[Progress, _Reading], *, now_ms: int) -> int:
         """Read one chunk and return how many lines it brought."""
@@ -162,7 +184,7 @@ class LogReader:
             reading.more = reading.more or is_cut
             brought += len(fresh)
             progress.missing, progress.read_ms = False, now_ms
-            progress.advance(events[name], overlap_events=overlap)
+            progress.advance(events[name], overlap_events=overlap, is_cut=is_cut)
             if not is_cut:
                 reading.position.read_on(name, now_ms=now_ms)
         return brought
@@ -170,7 +192,8 @@ class LogReader:
     def _events(self, chunk: Sequence[Progress]) -> tuple[dict[str, list[Fields]], bool]:
         """Return the events by stream, and whether reading was broken off with more to come.
 
-        Only new ones count towards the bound, so that every read gets on.
+        The first call is taken from the budget already. Only new ones count towards the bound, so that every
+        read gets on; and a page without any, which the service gives while it searches, is no end.
         """
         stream = chunk[0].stream
         names = list(dict.fromkeys(progress.stream.name for progress in chunk))
@@ -188,8 +211,12 @@ class LogReader:
                 events[name].append(event)
                 new += event["timestamp"] >= from_ms[name] and event["eventId"] not in seen
             token = page.next_token
-            if not token or (new >= MAX_LINES and page.items):
+            if not token or (page.items and (new >= MAX_LINES or not self._take_call(chunk))):
                 return events, bool(token)
+
+
+def _unread(cursor: LogCursor) -> LogPage:
+    return LogPage(native_id=cursor.handle.native_id, position=cursor.position, more=True, unread=True)
 
 
 def _choose(readings: Sequence[_Reading]) -> dict[Progress, _Reading]:

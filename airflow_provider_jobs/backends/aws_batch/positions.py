@@ -53,13 +53,17 @@ class Progress:
         seen = set(self.seen)
         return [each for each in events if each["timestamp"] >= self.from_ms and each["eventId"] not in seen]
 
-    def advance(self, events: Sequence[Fields], *, overlap_events: int) -> None:
-        """Count the events of a query, oldest first, as handed out."""
+    def advance(self, events: Sequence[Fields], *, overlap_events: int, is_cut: bool = False) -> None:
+        """Count the events of a query, oldest first, as handed out.
+
+        :param is_cut: whether it was broken off, so that some of what was handed out before did not come
+        """
         told = [each for each in events if each["timestamp"] >= self.from_ms]
         if told:
             oldest = told[-overlap_events]["timestamp"] if len(told) > overlap_events else 0
             self.from_ms = max(self.from_ms, told[-1]["timestamp"] - OVERLAP_MS, oldest)
-        self.seen = [each["eventId"] for each in told if each["timestamp"] >= self.from_ms]
+        later = set(self.seen) - {each["eventId"] for each in told} if is_cut else set()
+        self.seen = [each["eventId"] for each in told if each["timestamp"] >= self.from_ms] + sorted(later)
 
     def is_settled(self, now_ms: int) -> bool:
         """Return whether nothing more is expected of it."""

@@ -101,10 +101,12 @@ class Piece(NamedTuple):
     """The lines of a piece of a file.
 
     :param mark: where the file is read on
+    :param is_short: whether there were more lines than were wanted
     """
 
     lines: tuple[LogLine, ...]
     mark: Mark
+    is_short: bool = False
 
 
 def read_piece(
@@ -116,12 +118,14 @@ def read_piece(
     modified: pendulum.DateTime,
     is_last: bool,
     is_full: bool,
+    most_lines: int | None = None,
 ) -> Piece:
     """Return the complete lines of a piece that begins at a mark.
 
     :param modified: when the file was last changed
     :param is_last: whether the file ends here and is written no more, so that its last line needs no end
     :param is_full: whether the piece is as long as a piece may be, so that a line that fills it is divided
+    :param most_lines: how many are wanted, ``None`` for all
     """
     taken = len(content) if is_last else content.rfind(NEWLINE) + 1
     if not taken and is_full:
@@ -129,12 +133,17 @@ def read_piece(
     texts = content[:taken].split(NEWLINE)
     if not texts[-1]:
         texts.pop()
+    is_short = most_lines is not None and len(texts) > most_lines
+    if is_short:
+        texts = texts[:most_lines]
+        taken = sum(len(text) + 1 for text in texts)
     first_us = max(_microseconds(modified), mark.time_us + 1)
     lines = tuple(
         _line(text, first_us + number, index=index, stream=stream) for number, text in enumerate(texts)
     )
     time_us = first_us + len(texts) - 1 if texts else mark.time_us
-    return Piece(lines, Mark(mark.offset + taken, time_us, taken < len(content)))
+    held = taken < len(content) and not is_short
+    return Piece(lines, Mark(mark.offset + taken, time_us, held), is_short)
 
 
 def _line(text: bytes, time_us: int, *, index: int, stream: Literal["stdout", "stderr"]) -> LogLine:

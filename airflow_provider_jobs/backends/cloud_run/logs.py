@@ -13,6 +13,7 @@ from google.logging.type.log_severity_pb2 import LogSeverity
 from airflow_provider_jobs.backends.cloud_run.options import MAIN_CONTAINER
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine
 from airflow_provider_jobs.google_cloud.log_entries import (
+    any_of,
     is_structured,
     level,
     project_of,
@@ -44,16 +45,16 @@ def key_of_name(name: str) -> str:
     return f"{parts[3]}/{parts[-1]}"
 
 
-def execution_clause(key: str) -> str:
-    """Ask for the entries of executions of this short name, of which there is hardly ever a second one."""
-    return f'labels."{_EXECUTION}"="{key.partition("/")[2]}"'
+def executions_clause(keys: Sequence[str]) -> str:
+    """Ask for the entries of executions of these short names, which hardly ever two have."""
+    return f'labels."{_EXECUTION}"={any_of(key.partition("/")[2] for key in keys)}'
 
 
 def execution_filter(name: str, *, index: int | None = None) -> str:
     """Return the filter for the log of one execution, or of one of its tasks."""
     key = key_of_name(name)
     region = f'resource.labels.location="{key.partition("/")[0]}"'
-    clauses = [all_logs(project_of(name)), execution_clause(key), region]
+    clauses = [all_logs(project_of(name)), executions_clause([key]), region]
     if index is not None:
         clauses.append(f'labels."{_INDEX}"="{index}"')
     return " AND ".join(clauses)
@@ -101,9 +102,9 @@ class ExecutionLogs:
         """Ask for the logs of all executions."""
         return all_logs(project)
 
-    def clause(self, key: str) -> str:
-        """Ask for the entries of one execution."""
-        return execution_clause(key)
+    def clause(self, keys: Sequence[str]) -> str:
+        """Ask for the entries of some executions."""
+        return executions_clause(keys)
 
     def key_of(self, entry: LogEntry) -> str:
         """Return the key of the execution that wrote an entry."""

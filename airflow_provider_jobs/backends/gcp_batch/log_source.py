@@ -28,16 +28,17 @@ class BatchLogs:
                 uids[native_id] = uid
             else:
                 unknown.append(cursor.handle)
-        uids.update((native_id, job.uid) for native_id, job in self._lookup.jobs(unknown).items())
+        asked = self._lookup.jobs(unknown)
+        uids.update((handle.native_id, job.uid) for handle, job in asked if job is not None)
         return uids
 
     def logs(self, project: str) -> str:
         """Ask for the logs of all jobs."""
         return logs.all_logs(project)
 
-    def clause(self, key: str) -> str:
-        """Ask for the entries of one job."""
-        return logs.job_clause(key)
+    def clause(self, keys: Sequence[str]) -> str:
+        """Ask for the entries of some jobs."""
+        return logs.jobs_clause(keys)
 
     def key_of(self, entry: LogEntry) -> str:
         """Return the unique id of the job that wrote an entry."""

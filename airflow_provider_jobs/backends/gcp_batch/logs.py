@@ -6,12 +6,14 @@ https://cloud.google.com/batch/docs/analyze-job-using-logs
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from google.cloud.logging_v2.types import LogEntry
 from google.logging.type.log_severity_pb2 import LogSeverity
 
 from airflow_provider_jobs.core.models import JobHandle, LogLine
 from airflow_provider_jobs.google_cloud.log_entries import (
+    any_of,
     is_structured,
     level,
     project_of,
@@ -32,14 +34,14 @@ def all_logs(project: str) -> str:
     )
 
 
-def job_clause(uid: str) -> str:
-    """Ask for the entries of one job."""
-    return f'labels.job_uid="{uid}"'
+def jobs_clause(uids: Sequence[str]) -> str:
+    """Ask for the entries of some jobs."""
+    return f"labels.job_uid={any_of(uids)}"
 
 
 def job_filter(name: str, uid: str, *, index: int | None = None) -> str:
     """Return the filter for the log of one job, or of one of its tasks."""
-    clauses = [all_logs(project_of(name)), job_clause(uid)]
+    clauses = [all_logs(project_of(name)), jobs_clause([uid])]
     if index is not None:
         clauses.append(f'labels.task_id:"-group0-{index}"')
     return " AND ".join(clauses)

@@ -111,16 +111,21 @@ class LoggingService:
 
     def _job_uids(self, term: log_filter.Node) -> set[str] | None:
         """The jobs that a term asks for by equality, alone or as alternatives; None when it may be others."""
-        found: set[str] = set()
-        for alternative in term.terms if isinstance(term, log_filter.AnyOf) else (term,):
-            if not isinstance(alternative, log_filter.Comparison) or alternative.operator != "=":
-                return None
-            for source in self._sources.values():
-                uids = source.job_uids(alternative.path, alternative.value)
+        if isinstance(term, log_filter.All):
+            asked = [uids for each in term.terms if (uids := self._job_uids(each)) is not None]
+            return set.intersection(*asked) if asked else None
+        if isinstance(term, log_filter.AnyOf):
+            found: set[str] = set()
+            for alternative in term.terms:
+                uids = self._job_uids(alternative)
                 if uids is None:
                     return None
-                found.update(uids)
-        return found
+                found |= uids
+            return found
+        if not isinstance(term, log_filter.Comparison) or term.operator != "=":
+            return None
+        told = [source.job_uids(term.path, term.value) for source in self._sources.values()]
+        return None if None in told else {uid for uids in told for uid in uids or ()}
 
     def _containers(self, names: Iterable[str]) -> set[str]:
         """The projects that were asked for. Raises StatusError when there is none or a name is none."""

@@ -105,6 +105,26 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "4",
                     },
+                    "cloud_logging_reads_per_minute": {
+                        "description": (
+                            "How often a process reads the logs of a Google Cloud project, burst aside. "
+                            "Cloud Logging takes 60 reads per minute and project, whoever asks."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "24",
+                    },
+                    "cloudwatch_reads_per_second": {
+                        "description": (
+                            "How often a process reads the logs of an AWS region, burst aside. CloudWatch "
+                            "Logs takes 5 reads per second, account and region, whoever asks."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "2",
+                    },
                     "max_result_bytes": {
                         "description": "How large a task's result may be in XCom, as JSON.",
                         "version_added": "0.1.0",
@@ -114,12 +134,22 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "storage_path": {
                         "description": (
-                            "Where larger results are written, as an ObjectStoragePath. The XCom then holds "
-                            '{"object_storage_path": "..."}. Without it such a task fails.'
+                            "Where larger results, jobs' files and larger inputs are kept, as an "
+                            "ObjectStoragePath. Without it tasks that need it fail."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",
                         "example": "s3://aws_default@my-bucket/jobs",
+                        "default": "",
+                    },
+                    "storage_mount": {
+                        "description": (
+                            "The directory at which jobs see storage_path. Not needed for file://, nor for "
+                            "gs:// on GCP Batch and Cloud Run, where the provider mounts the bucket."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "/mnt/jobs",
                         "default": "",
                     },
                     "finish_on_worker": {

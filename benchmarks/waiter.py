@@ -90,7 +90,7 @@ class Waiter:
     async def do_add(self, file: str, first: int, count: int) -> dict[str, Any]:
         """Begin to wait with these triggers of a file, as a triggerer does with those of its database."""
         for line in _lines(file, first, count):
-            task = asyncio.create_task(self._wait(**json.loads(line)))
+            task = asyncio.create_task(self._wait(*_made(**json.loads(line))))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
             await asyncio.sleep(0)
@@ -125,9 +125,9 @@ class Waiter:
         """Say how late each line was that has come, in order, and when the last one came."""
         return {"delays": self._lines.delays, "last_at": self._lines.last_at}
 
-    async def _wait(self, key: str, trigger: str, arguments: Mapping[str, Any]) -> None:
+    async def _wait(self, key: str, trigger: Any) -> None:
         try:
-            async for event in make_trigger(trigger, arguments).run():
+            async for event in trigger.run():
                 self._events.append((key, time.time(), is_success(event)))
         except Exception as error:  # noqa: BLE001 - whatever it is, Airflow fails the task
             print(f"{key}: {error!r}", file=sys.stderr)
@@ -138,6 +138,11 @@ def _lines(file: str, first: int, count: int) -> Iterator[str]:
     """Yield lines one by one, so that no text of a trigger stays in memory."""
     with Path(file).open() as lines:
         yield from islice(lines, first, first + count)
+
+
+def _made(key: str, trigger: str, arguments: Mapping[str, Any]) -> tuple[str, Any]:
+    """Return a job's key and its trigger; as in Airflow, nobody keeps the arguments while it waits."""
+    return key, make_trigger(trigger, arguments)
 
 
 def make_trigger(name: str, arguments: Mapping[str, Any]) -> Any:

@@ -30,7 +30,9 @@ _MIB_PER_UNIT = {
 }
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)\s*(Mi|Gi|Ti|M|G|T)")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_RESERVED_ENV = re.compile(r"JOB_(INDEX|COUNT|ATTEMPT|INPUT|INPUT_\d+|INDEX_MAP)")
+_RESERVED_ENV = re.compile(
+    r"JOB_(INDEX|COUNT|ATTEMPT|INPUT|INPUT_\d+|INDEX_MAP|INPUTS?_DIR|INPUT_FILE|OUTPUTS?_DIR)"
+)
 # Registry host, path, tag and digest as the OCI distribution specification spells them:
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests
 _IMAGE = re.compile(

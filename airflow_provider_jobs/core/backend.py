@@ -21,6 +21,7 @@ class Limits:
 
     :param describe_chunk: the most handles in one ``describe``
     :param describe_floor_seconds: the least time between two describes of one group
+    :param logs_chunk: the most cursors in one ``read_logs``
     :param logs_floor_seconds: the least time between two log reads of one group
     :param late_logs_seconds: how long after the end of a job its last lines are waited for at most
     :param quiet_logs_seconds: with no new line for this long after the end, the log is complete
@@ -30,6 +31,7 @@ class Limits:
 
     describe_chunk: int
     describe_floor_seconds: float = 1.0
+    logs_chunk: int = 100
     logs_floor_seconds: float = 1.0
     late_logs_seconds: float = 30.0
     quiet_logs_seconds: float = 5.0
@@ -54,9 +56,10 @@ class Backend(Protocol):
         """Return the job of this key in any state, or ``None``; the oldest where there are several."""
 
     def describe(self, handles: Sequence[JobHandle]) -> Iterable[JobReport]:
-        """Return one report for every handle, in their order and in as few calls as the service allows.
+        """Return one report for every handle, in any order and in as few calls as the service allows.
 
         They may be made one by one, as they are taken: of thousands, most are looked at once and forgotten.
+        Where a call fails, the reports that came before it count, and the next describe asks for the others.
 
         A job that is gone is a report with ``found=False``, not an error.
 
@@ -72,11 +75,17 @@ class Backend(Protocol):
     def read_logs(self, cursors: Sequence[LogCursor]) -> Sequence[LogPage]:
         """Return the next lines of every job, in the order of the cursors and in few calls where it can be.
 
-        No two cursors speak of one job.
+        No two cursors speak of one job. Where a read has no room for all of them, or a quota none for the
+        calls, those at the beginning come first, and the pages of the others say ``unread`` and ``more``.
+
+        :param cursors: at most ``limits.logs_chunk``
         """
 
     def explain(self, handle: JobHandle) -> str | None:
-        """Return why the job is not running yet, in words a person can act on, or ``None``."""
+        """Return why the job is not running yet, in words a person can act on, or ``None``.
+
+        :mod:`airflow_provider_jobs.core.explanations` makes them, and tells whether they are another reason.
+        """
 
 
 @runtime_checkable

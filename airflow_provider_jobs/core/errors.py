@@ -4,6 +4,7 @@
 
     JobsError
     ├── InvalidArgument     a value the user gave (also a ValueError)
+    │   └── InputTooLarge       an input that the service takes in a file alone
     ├── MissingExtra        a package is not installed (also an ImportError)
     ├── SubmissionStopped   the task was killed before its job was sent
     └── BackendError        a call to the service
@@ -41,6 +42,10 @@ class InvalidArgument(JobsError, ValueError):
         self.argument = argument
         self.problem = problem
         self.remedy = remedy
+
+
+class InputTooLarge(InvalidArgument):
+    """``input`` or ``inputs`` is over a limit of the service; it names the limit."""
 
 
 class MissingExtra(JobsError, ImportError):

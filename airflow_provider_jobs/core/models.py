@@ -95,6 +95,9 @@ class JobReport(Wire):
     :param started_at: when its first task ran
     :param ended_at: when it ended
     :param cancelling: whether somebody's cancel is under way
+    :param vcpus: what each index was given, where the service says so with the rest
+    :param memory_mib: likewise
+    :param index_seconds: for how long all indexes ran, added, where the service says so with the rest
     """
 
     native_id: str
@@ -107,6 +110,9 @@ class JobReport(Wire):
     started_at: DateTime | None = None
     ended_at: DateTime | None = None
     cancelling: bool = False
+    vcpus: float | None = None
+    memory_mib: float | None = None
+    index_seconds: float | None = None
 
 
 class LogLine(Wire):
@@ -138,13 +144,15 @@ class LogPage(Wire):
     """The next lines of one job.
 
     :param position: where the next read begins
-    :param more: whether the service has further lines right now
+    :param more: whether the service has further lines right now, or may have
+    :param unread: whether this read had no room for the job, which then has its turn before others
     """
 
     native_id: str
     lines: tuple[LogLine, ...] = ()
     position: JsonValue = None
     more: bool = False
+    unread: bool = False
 
 
 class ArraySummary(Wire):
@@ -159,10 +167,17 @@ class ArraySummary(Wire):
 class JobSummary(Wire):
     """What stands in XCom under ``job`` when the task is over.
 
+    Counts and states are those of the whole array; times and usage those of the last job submitted for it.
+
     :param attempts: how many jobs were submitted for the task instance
-    :param queued_seconds: from submission until the first task ran
-    :param run_seconds: from then until the end
+    :param queued_seconds: from submission until the first index ran
+    :param run_seconds: from then until the end of the last index
     :param indexes_by_state: as ranges, ``{"FAILED": "3,7-9"}``, once each index is known to have ended
+    :param vcpu_seconds: the vCPUs that each index was given, times the seconds that it ran, added, whatever
+        it made of them; ``None`` where either is not known
+    :param memory_mib_seconds: likewise of its memory, in mebibytes
+    :param usage_is_bound: whether these two are the most that it can have been: how long each of several
+        indexes ran is not known, and as many as may run at once are counted for all of ``run_seconds``
     """
 
     version: Literal[1] = 1
@@ -177,6 +192,9 @@ class JobSummary(Wire):
     indexes_by_state: dict[JobState, str] = {}
     queued_seconds: float | None = None
     run_seconds: float | None = None
+    vcpu_seconds: float | None = None
+    memory_mib_seconds: float | None = None
+    usage_is_bound: bool = False
 
 
 class JobEvent(Wire):
@@ -193,6 +211,10 @@ class JobOutcome(Wire):
     :param events: what was reported with ``::airflow::{"event": ...}``, in the order in which it was read
     :param cancelled_for: the deadline for which we cancelled it ourselves
     :param explanation: the last known reason why it did not start
+    :param vcpus: what each index was given, or was to be given
+    :param memory_mib: likewise
+    :param parallelism: how many indexes may run at once, ``None`` for all
+    :param index_seconds: for how long all indexes ran, added, where that is known
     """
 
     version: Literal[1] = 1
@@ -207,11 +229,18 @@ class JobOutcome(Wire):
     attempts: int = 1
     cancelled_for: Literal["execution_timeout", "queue_timeout"] | None = None
     explanation: str | None = None
+    vcpus: float | None = None
+    memory_mib: float | None = None
+    parallelism: int | None = None
+    index_seconds: float | None = None
 
     def summary(self) -> JobSummary:
         """Return the record for XCom."""
         handle, array = self.handle, self.array
-        started, ended = self.started_at, self.ended_at
+        run_seconds = _seconds(self.started_at, self.ended_at)
+        index_seconds = self.index_seconds
+        if index_seconds is None and run_seconds is not None:
+            index_seconds = run_seconds * min(handle.size, self.parallelism or handle.size)
         return JobSummary(
             backend=handle.ref.backend,
             native_id=handle.native_id,
@@ -227,8 +256,11 @@ class JobOutcome(Wire):
                 failed_indexes=format_indexes(array.failed_indexes),
             ),
             indexes_by_state=self._indexes_by_state(),
-            queued_seconds=(started - handle.submitted_at).total_seconds() if started else None,
-            run_seconds=(ended - started).total_seconds() if started and ended else None,
+            queued_seconds=_seconds(handle.submitted_at, self.started_at),
+            run_seconds=run_seconds,
+            vcpu_seconds=_product(self.vcpus, index_seconds),
+            memory_mib_seconds=_product(self.memory_mib, index_seconds),
+            usage_is_bound=self.index_seconds is None and handle.size > 1,
         )
 
     def _indexes_by_state(self) -> dict[JobState, str]:
@@ -247,3 +279,12 @@ class JobOutcome(Wire):
         if self.array.size == 1:
             return dict(self.outputs.get(0, {}))
         return {str(index): dict(said) for index, said in sorted(self.outputs.items())}
+
+
+def _product(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one * other
+
+
+def _seconds(begin: DateTime | None, end: DateTime | None) -> float | None:
+    """Return the time between; clocks of a service may differ, and none goes back."""
+    return max(0.0, (end - begin).total_seconds()) if begin and end else None

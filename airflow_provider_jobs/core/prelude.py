@@ -1,13 +1,16 @@
 """The few lines of shell in front of a command that make every service look the same inside the job.
 
 ``JOB_INDEX``, ``JOB_COUNT``, ``JOB_ATTEMPT`` and ``JOB_INPUT`` are set from the service's own
-variables. The text is POSIX shell with builtins alone, since an image may hold nothing else.
+variables, and the directories of a job that has files. The text is POSIX shell with builtins alone, since an
+image may hold nothing else; only a directory that is missing asks for ``mkdir``.
 """
 
 from __future__ import annotations
 
 import json
 
+from airflow_provider_jobs.core.errors import InputTooLarge, InvalidArgument
+from airflow_provider_jobs.core.files import MAX_INPUT_BYTES
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.spec import JobSpec
 
@@ -40,7 +43,32 @@ def input_variables(spec: JobSpec) -> dict[str, str]:
     if spec.inputs is not None:
         wanted = range(spec.array_size) if spec.indexes is None else spec.indexes
         variables.update({f"JOB_INPUT_{index}": json.dumps(spec.inputs[index]) for index in wanted})
+    if spec.files is not None:
+        variables.update(spec.files.variables(is_array=spec.is_array))
     return variables
+
+
+def check_input(spec: JobSpec, *, remedy: str) -> None:
+    """Refuse an input that no process can be handed in a variable, whatever the service takes.
+
+    :param remedy: where else the service lets an input lie
+    :raises InputTooLarge: names the argument and the limit
+    """
+    for value in [spec.input] if spec.inputs is None else spec.inputs:
+        if (size := len(json.dumps(value))) > MAX_INPUT_BYTES:
+            told = f"it is {size:,} bytes long, and a container takes {MAX_INPUT_BYTES:,} in one piece"
+            raise too_large(spec, told, remedy=remedy)
+
+
+def too_large(spec: JobSpec, problem: str, *, remedy: str) -> InvalidArgument:
+    """Return the error of a request that the service does not take for its size; it names the input.
+
+    Where the job has none its variables are to blame.
+    """
+    if spec.input is None and spec.inputs is None:
+        return InvalidArgument("env", problem, remedy=remedy)
+    storage = "or set [airflow_provider_jobs] storage_path, and the input is handed over in a file"
+    return InputTooLarge("inputs" if spec.inputs else "input", problem, remedy=f"{remedy}; {storage}")
 
 
 def wrap(
@@ -57,7 +85,21 @@ def wrap(
     if not spec.prelude:
         return list(spec.command) if spec.command is not None else ["/bin/sh", "-c", spec.script or ""]
     attempt = _attempt(attempt_variable, first_attempt)
-    text = _text(spec, index_variable=index_variable, attempt=attempt)
+    return _in_front(_text(spec, index_variable=index_variable, attempt=attempt), spec)
+
+
+def wrap_files(spec: JobSpec) -> list[str] | None:
+    """Return the argument list to run where the service itself says which index it is.
+
+    Only files need a line in front of the command then; ``None`` where none is needed or can stand there.
+    """
+    lines = spec.files.lines() if spec.files is not None and spec.prelude else []
+    if not lines or (spec.command is None and spec.script is None):
+        return None
+    return _in_front("\n".join(lines), spec)
+
+
+def _in_front(text: str, spec: JobSpec) -> list[str]:
     if spec.script is not None:
         return ["/bin/sh", "-c", f"{text}\n{spec.script}"]
     return ["/bin/sh", "-c", f'{text}\nexec "$@"', "job", *(spec.command or ())]
@@ -78,4 +120,6 @@ def _text(spec: JobSpec, *, index_variable: str, attempt: str) -> str:
     lines.append("export JOB_INDEX JOB_ATTEMPT")
     if spec.inputs is not None:
         lines.append('eval "JOB_INPUT=\\$JOB_INPUT_$JOB_INDEX"; export JOB_INPUT')
+    if spec.files is not None:
+        lines += [*spec.files.index_lines(is_array=spec.is_array), *spec.files.lines()]
     return "\n".join(lines)

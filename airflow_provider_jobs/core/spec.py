@@ -19,6 +19,7 @@ from airflow_provider_jobs.core.arguments import (
     Words,
     memory_mib,
 )
+from airflow_provider_jobs.core.files import JobFiles
 from airflow_provider_jobs.core.wire import Wire
 
 
@@ -47,6 +48,7 @@ class JobSpec(Wire):
     :param inputs: one JSON value per index, arrives as that index's ``JOB_INPUT``
     :param indexes: the original indexes to run, ``None`` for all of ``array_size``
     :param stamp: a short text of ``[a-z0-9-]`` that the service keeps with the job and the handle gives back
+    :param files: where the job finds its files, and leaves those that are collected
     :param prelude: whether a shell text may stand in front of the command
     :param options: the vendor's own words, checked by the backend's model
     :param native: merged last into the vendor's request
@@ -70,6 +72,7 @@ class JobSpec(Wire):
     labels: Labels = {}
     indexes: tuple[int, ...] | None = None
     stamp: str = Field(default="", max_length=63)
+    files: JobFiles | None = None
     prelude: bool = True
     options: dict[str, JsonValue] = {}
     native: dict[str, JsonValue] = {}
@@ -94,6 +97,11 @@ class JobSpec(Wire):
     def memory_mib(self) -> int | None:
         """The memory of one index in mebibytes, rounded up."""
         return None if self.memory is None else memory_mib(self.memory)
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it has several indexes, however many of them this submission runs."""
+        return self.array_size > 1
 
     @property
     def task_count(self) -> int:

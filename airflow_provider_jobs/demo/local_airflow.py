@@ -272,6 +272,7 @@ class LocalAirflow:
                 "trigger_log_server_port": self._closed_port,
             },
             "dag_processor": {"parsing_processes": 1},
+            "airflow_provider_jobs": {"storage_path": f"file://{self.home}/storage"},
         }
 
     def _bind(self) -> socket.socket:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from airflow_provider_jobs.emulator.cloud import Cloud
 from airflow_provider_jobs.emulator.faults import FaultRule
 from airflow_provider_jobs.emulator.jobs import EndReason, Event, Job, JobState
+from airflow_provider_jobs.emulator.logstore import LogLine
 from airflow_provider_jobs.emulator.progress import ProgressRule
 from airflow_provider_jobs.emulator.usage import usage
 
@@ -28,6 +29,15 @@ class LogSettings(BaseModel):
 
     delay_seconds: float = Field(ge=0)
     one_in: int = Field(default=1, ge=1)
+
+
+class WrittenLine(BaseModel):
+    """A line that the first command of a task writes, though no process does."""
+
+    job: str = Field(description="uid")
+    index: int = Field(default=0, ge=0)
+    stream: Literal["stdout", "stderr"] = "stdout"
+    text: str
 
 
 class ListingSettings(BaseModel):
@@ -143,6 +153,10 @@ def _add_progress(router: APIRouter, cloud: Cloud) -> None:
 
     @router.post("/progress", status_code=201)
     async def add_rule(rule: ProgressRule) -> ProgressRule:
+        try:
+            progress.check(rule)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
         added = progress.rules.add(rule)
         progress.changed()
         return added
@@ -171,6 +185,11 @@ def _add_delays(router: APIRouter, cloud: Cloud) -> None:
         logs.delay_seconds = settings.delay_seconds
         logs.delay_one_in = settings.one_in
 
+    @router.post("/logs", status_code=204)
+    async def write(lines: list[WrittenLine]) -> None:
+        for line in lines:
+            logs.append(_stored(cloud, line))
+
     @router.get("/listings")
     async def listing_settings() -> dict[str, float]:
         return {"delay_seconds": listings.delay_seconds}
@@ -178,6 +197,14 @@ def _add_delays(router: APIRouter, cloud: Cloud) -> None:
     @router.put("/listings")
     async def set_listings(settings: ListingSettings) -> None:
         listings.delay_seconds = settings.delay_seconds
+
+
+def _stored(cloud: Cloud, line: WrittenLine) -> LogLine:
+    job = cloud.jobs.by_uid(line.job)
+    if job is None or line.index >= len(job.tasks):
+        raise HTTPException(404, f"no task {line.index} of a job with uid {line.job}")
+    attempt = job.tasks[line.index].attempt
+    return LogLine(job.spec.dialect, job.spec.uid, line.index, attempt, 0, line.stream, line.text)
 
 
 def _summary(job: Job) -> dict[str, Any]:

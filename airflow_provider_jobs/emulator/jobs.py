@@ -205,6 +205,15 @@ class Event:
     end: AttemptEnd | None = None
 
 
+@dataclass
+class Hindrance:
+    """What keeps a job from its next step, as a word that its dialect tells of; ``until`` it was over."""
+
+    word: str
+    since: pendulum.DateTime
+    until: pendulum.DateTime | None = None
+
+
 class Task:
     """One index of a job. Small on purpose: a job may have 100,000 of them."""
 
@@ -235,6 +244,23 @@ class Job:
         self.events: list[Event] = []
         self.tasks = [Task(index) for index in range(spec.task_count)]
         self.counts: Counter[TaskState] = Counter({TaskState.PENDING: spec.task_count})
+        #: All that have kept it from a step, the latest last.
+        self.hindrances: tuple[Hindrance, ...] = ()
+
+    @property
+    def hindered_by(self) -> str | None:
+        """What keeps the job from its next step now; None where nothing that a rule names does."""
+        return self.hindrances[-1].word if self.hindrances and not self.hindrances[-1].until else None
+
+    def hinder(self, word: str | None) -> None:
+        """Note what keeps the job from its next step from now on, or that nothing does. Idempotent."""
+        if word == self.hindered_by:
+            return
+        now = pendulum.now("UTC")
+        if self.hindered_by is not None:
+            self.hindrances[-1].until = now
+        if word is not None:
+            self.hindrances = (*self.hindrances, Hindrance(word, now))
 
     @property
     def ended(self) -> bool:

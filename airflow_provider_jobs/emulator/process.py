@@ -88,10 +88,20 @@ class Admin:
         self.call("DELETE", "/faults")
 
     def hold(
-        self, stage: str, *, job: str = "*", dialect: str = "*", delay_seconds: float | None = None
+        self,
+        stage: str,
+        *,
+        job: str = "*",
+        dialect: str = "*",
+        delay_seconds: float | None = None,
+        reason: str | None = None,
     ) -> int:
-        """Delay a step of matching jobs, or hold them there until released; returns the rule's id."""
+        """Delay a step of matching jobs, or hold them there until released; returns the rule's id.
+
+        :param reason: what the service says meanwhile, a word of its page in ``docs/local-cloud``
+        """
         rule = {"stage": stage, "job": job, "dialect": dialect, "delay_seconds": delay_seconds}
+        rule["reason"] = reason
         return self.call("POST", "/progress", rule)["id"]
 
     def release(self, rule_id: int | None = None) -> None:
@@ -101,6 +111,13 @@ class Admin:
     def set_log_delay(self, delay_seconds: float, *, one_in: int = 1) -> None:
         """Lines written from now on can be read so much later; all of them, or every ``one_in``-th."""
         self.call("PUT", "/logs", {"delay_seconds": delay_seconds, "one_in": one_in})
+
+    def write_lines(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Let tasks write lines that no process writes: ``job`` (uid), ``index``, ``stream``, ``text`` each.
+
+        Not on Azure Batch, whose logs are files.
+        """
+        self.call("POST", "/logs", list(lines))
 
     def set_listing_delay(self, seconds: float) -> None:
         """Jobs appear in listings only so long after their creation; by their id they are found at once."""

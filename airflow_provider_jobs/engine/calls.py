@@ -77,7 +77,10 @@ class BackendCalls:
     ) -> None:
         self._ref = ref
         self._open_backend = open_backend
-        self._executor = executor or ThreadPoolExecutor(THREADS_PER_GROUP, thread_name_prefix=ref.backend)
+        # A thread keeps of the process's memory what it once needed. The answers about states are large: in
+        # the thread that imported the vendor's client they find the room that is left there.
+        self._first_thread = executor or ThreadPoolExecutor(1, thread_name_prefix=f"{ref.backend}_first")
+        self._threads = executor or ThreadPoolExecutor(THREADS_PER_GROUP - 1, thread_name_prefix=ref.backend)
         self._opening = asyncio.Lock()
         self._others = asyncio.Semaphore(_THREADS_FOR_OTHERS)
         self._backend: Backend | None = None
@@ -89,7 +92,7 @@ class BackendCalls:
         """
         async with self._opening:
             if self._backend is None:
-                self._backend = await self._in_thread(lambda: self._open_backend(self._ref))
+                self._backend = await _in(self._first_thread, lambda: self._open_backend(self._ref))
             return self._backend
 
     async def run(self, call: Callable[[Backend], T]) -> T:
@@ -97,21 +100,30 @@ class BackendCalls:
 
         A backend reads its connection once: with credentials that have expired it is made anew.
         """
-        backend = await self.backend()
-        try:
-            return await self._in_thread(lambda: call(backend))
-        except CredentialsExpired:
-            self._backend = None
-            raise
+        return await self._run(call, self._threads)
+
+    async def run_in_first_thread(self, call: Callable[[Backend], T]) -> T:
+        """Do what :meth:`run` does in the thread in which the backend was made; for large answers."""
+        return await self._run(call, self._first_thread)
 
     async def run_in_turn(self, call: Callable[[Backend], T]) -> T:
         """Do what :meth:`run` does once it is this call's turn; for calls of which many may come at once."""
         async with self._others:
             return await self.run(call)
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+    async def _run(self, call: Callable[[Backend], T], executor: Executor) -> T:
+        backend = await self.backend()
+        try:
+            return await _in(executor, lambda: call(backend))
+        except CredentialsExpired:
+            self._backend = None
+            raise
 
     def close(self) -> None:
         """Let the threads end; a call under way is not waited for."""
-        self._executor.shutdown(wait=False)
+        for executor in (self._first_thread, self._threads):
+            executor.shutdown(wait=False)
+
+
+async def _in(executor: Executor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, call)

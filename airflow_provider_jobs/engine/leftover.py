@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from airflow_provider_jobs.core.backend import Backend
+from airflow_provider_jobs.core.errors import ThrottledError
 from airflow_provider_jobs.core.models import (
     ArrayCounts,
     JobEvent,
@@ -21,6 +22,7 @@ from airflow_provider_jobs.core.models import (
     LogLine,
     LogPage,
 )
+from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.core.ranges import format_indexes, parse_indexes
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
@@ -108,12 +110,26 @@ class _Silent:
     def event(self, event: JobEvent) -> None:
         """Hear nothing: an earlier try has."""
 
+    def progress(self, progress: JobProgress) -> None:
+        """Hear nothing: it is over."""
+
 
 def _outputs(backend: Backend, ask: Asking, handle: JobHandle) -> Outputs:
     """Read what an ended job has reported in its log."""
     story = JobStory(_Silent(), "none", tail=0)
     page = LogPage(native_id=handle.native_id, more=True)
     while page.more or page.lines:
-        (page,) = ask(partial(backend.read_logs, [LogCursor(handle=handle, position=page.position)]))
+        page = ask(partial(_next_page, backend, LogCursor(handle=handle, position=page.position)))
         story.take(page.lines)
     return story.outputs
+
+
+def _next_page(backend: Backend, cursor: LogCursor) -> LogPage:
+    """Return the next lines of a job.
+
+    :raises ThrottledError: this process has used up its share of a quota for now
+    """
+    (page,) = backend.read_logs([cursor])
+    if page.unread:
+        raise ThrottledError("this process reads logs as often as it may")
+    return page

@@ -1,7 +1,7 @@
 """Who waits in a poll group, and the small loop tools that its loops use.
 
 Thousands wait in one process, so a member has no more than it needs: slots instead of a dictionary, and a
-list and a future instead of a queue.
+tuple and a future instead of a queue.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Member:
         or one of the words of :class:`Members`
     :param last_seen: the hash of the last report, which is not told a second time
     :param position: how far its log has been read
+    :param read_turn: which read of its group was the last that had room for it
     """
 
     handle: JobHandle
@@ -75,11 +76,12 @@ class Member:
     due: float = 0.0
     last_seen: int | None = None
     position: JsonValue = None
+    read_turn: int = 0
     has_started: bool = False
     has_ended: bool = False
     is_in_trouble: bool = False
     refusals: int = 0
-    _updates: list[Update] = field(default_factory=list)
+    _updates: tuple[Update, ...] = ()
     _waiter: asyncio.Future[None] | None = None
 
     @property
@@ -96,7 +98,7 @@ class Member:
             self.has_ended = True
         if isinstance(update, ServiceTrouble):
             self.is_in_trouble = update.error is not None
-        self._updates.append(update)
+        self._updates = (*self._updates, update)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -106,19 +108,21 @@ class Member:
         :param within_seconds: how long to wait, ``None`` without end
         """
         if not self._updates:
-            await self._wait(within_seconds)
-        return self._updates.pop(0) if self._updates else None
-
-    async def _wait(self, within_seconds: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        waiter = self._waiter = loop.create_future()
-        timer = None if within_seconds is None else loop.call_later(within_seconds, _wake, waiter)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            if timer is not None:
-                timer.cancel()
+            # Here and not in a coroutine of its own: thousands stand at this line.
+            loop = asyncio.get_running_loop()
+            waiter = self._waiter = loop.create_future()
+            timer = None if within_seconds is None else loop.call_later(within_seconds, _wake, waiter)
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+                if timer is not None:
+                    timer.cancel()
+        if not self._updates:
+            return None
+        update, *rest = self._updates
+        self._updates = tuple(rest)
+        return update
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
@@ -150,6 +154,10 @@ class Members:
     def present(self) -> list[Member]:
         """Return all of them, those who came first at the beginning."""
         return [member for members in self._by_job.values() for member in members]
+
+    def waiting_for(self, native_id: str) -> tuple[Member, ...]:
+        """Return those who wait for a job."""
+        return self._by_job.get(native_id, ())
 
     def add(self, member: Member) -> None:
         """Take a member in; its job is looked at as soon as can be."""
@@ -184,7 +192,7 @@ class Members:
     def hasten(self, native_ids: Iterable[str], due: float) -> None:
         """Have the jobs of these ids looked at by then, if somebody waits for them."""
         for native_id in native_ids:
-            for member in self._by_job.get(native_id, ()):
+            for member in self.waiting_for(native_id):
                 if member.due > due:
                     self.schedule(member, due)
                     self.wake_poller.set()

@@ -29,6 +29,9 @@ class WaitPlan(Wire):
     :param array_size: of the whole array, where the job runs a part of it
     :param earlier_outputs: what the indexes reported that have succeeded in earlier jobs
     :param delete_after: when the service's record is removed
+    :param vcpus: what each index is to be given, ``None`` for the service's default
+    :param memory_mib: likewise
+    :param parallelism: how many indexes may run at once, ``None`` for all
     :param fail_when: how many failed indexes make the task fail
     """
 
@@ -48,4 +51,7 @@ class WaitPlan(Wire):
     array_size: int | None = None
     earlier_outputs: Outputs = {}
     delete_after: Literal["never", "success", "always"] = "never"
+    vcpus: float | None = None
+    memory_mib: int | None = None
+    parallelism: int | None = None
     fail_when: FailWhen = "any"

@@ -6,8 +6,7 @@ import asyncio
 import logging
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
 from airflow_provider_jobs.core.backend import Backend, Limits
 from airflow_provider_jobs.core.errors import (
@@ -75,42 +74,45 @@ class StatePoller:
             await wait_for_event(members.wake_poller, None if moment is None else moment - loop_time())
 
     async def _look_at(self, due: Sequence[Member], limits: Limits) -> None:
-        handles: list[JobHandle] = []
-        told: dict[str, int | None] = {}
-        for member in due:
-            native_id = member.handle.native_id
-            if native_id not in told:
-                handles.append(member.handle)
-                told[native_id] = member.last_seen
-            elif told[native_id] != member.last_seen:
-                told[native_id] = None
+        look = Look(due)
         try:
-            news = await self._calls.run(partial(_describe, handles, told))
+            while news := await self._calls.run_in_first_thread(look.next_news):
+                self._hand_out(news)
+                # They take it up while the rest is asked for; a report that has been read is forgotten.
+                await asyncio.sleep(0)
         except JobsError as error:
-            self._take_error(error, due)
-            return
-        self._backoff.after_success()
-        self._expired_since = None
-        if any(report.state is not None and report.state.is_terminal for report in news.values()):
-            self._last_end = loop_time()
+            self._take_error(error, [member for member in due if look.has_left_out(member)])
+            due = [member for member in due if not look.has_left_out(member)]
+        else:
+            self._backoff.after_success()
+            self._expired_since = None
         for portion in _portions(due):
             for member in portion:
-                self._tell(member, news.get(member.handle.native_id))
+                self._take_answer(member)
                 self._schedule(member, limits)
             await asyncio.sleep(0)
 
-    def _tell(self, member: Member, news: JobReport | None) -> None:
-        """Tell a member what is new of its job, and that the service answers where it did not."""
+    def _hand_out(self, news: Sequence[JobReport]) -> None:
+        """Tell what is new of jobs to all who wait for them."""
+        if any(report.state is not None and report.state.is_terminal for report in news):
+            self._last_end = loop_time()
+        for report in news:
+            for member in self._members.waiting_for(report.native_id):
+                if member.has_ended:
+                    continue
+                self._take_answer(member)
+                member.last_seen = hash(report)
+                had_started = member.has_started
+                member.tell(report)
+                if member.has_ended or member.has_started != had_started:
+                    self._members.wake_reader.set()
+
+    @staticmethod
+    def _take_answer(member: Member) -> None:
+        """Note that the service answers for this member, and say so where it did not before."""
         member.refusals = 0
         if member.is_in_trouble:
             member.tell(ServiceTrouble(None))
-        if news is None:
-            return
-        member.last_seen = hash(news)
-        had_started = member.has_started
-        member.tell(news)
-        if member.has_ended or member.has_started != had_started:
-            self._members.wake_reader.set()
 
     def _schedule(self, member: Member, limits: Limits) -> None:
         if member.due != BEING_ASKED:
@@ -158,20 +160,55 @@ class StatePoller:
                 member.tell(ServiceTrouble(error))
 
 
-def _describe(
-    handles: Sequence[JobHandle], told: Mapping[str, int | None], backend: Backend
-) -> dict[str, JobReport]:
-    """Return the reports that are news, by native id; in a thread, where most reports end as well.
+class Look:
+    """One describe of the backend, taken portion by portion in a thread, where what is not new ends as well.
 
-    How long a job has been missing is news each time.
+    Of thousands of reports few then live at once, and those that came before a call failed count.
 
-    :param told: the hash of the report that was told last of each, ``None`` where any is news
+    :param due: who waits for the jobs
     """
-    return {
-        report.native_id: report
-        for report in backend.describe(handles)
-        if not report.found or told[report.native_id] != hash(report)
-    }
+
+    def __init__(self, due: Iterable[Member]) -> None:
+        self._handles: list[JobHandle] = []
+        # The hash of the report that was told last of each job, ``None`` where any is news.
+        self._left: dict[str, int | None] = {}
+        self._reports: Iterator[JobReport] | None = None
+        self._error: JobsError | None = None
+        for member in due:
+            native_id = member.handle.native_id
+            if native_id not in self._left:
+                self._handles.append(member.handle)
+                self._left[native_id] = member.last_seen
+            elif self._left[native_id] != member.last_seen:
+                self._left[native_id] = None
+
+    def next_news(self, backend: Backend) -> list[JobReport]:
+        """Return the next reports that are news, none at the end; blocking.
+
+        How long a job has been missing is news each time.
+
+        :raises JobsError: a call failed, and all that came before it was returned
+        """
+        if self._error is not None:
+            raise self._error
+        news: list[JobReport] = []
+        try:
+            if self._reports is None:
+                self._reports = iter(backend.describe(self._handles))
+            for report in self._reports:
+                if self._left.pop(report.native_id, None) != hash(report) or not report.found:
+                    news.append(report)
+                if len(news) == PORTION:
+                    break
+        except JobsError as error:
+            if not news:
+                raise
+            self._error = error
+        return news
+
+    def has_left_out(self, member: Member) -> bool:
+        """Return whether no report of this member's job has come."""
+        return member.handle.native_id in self._left
 
 
 def _portions(members: Sequence[Member]) -> Iterator[Sequence[Member]]:

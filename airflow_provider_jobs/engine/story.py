@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from airflow_provider_jobs.core.markers import MalformedMarker, Marker, parse_marker
 from airflow_provider_jobs.core.models import JobEvent, LogLine
+from airflow_provider_jobs.core.moments import DateTime
+from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.core.terms import LOG_MAX_BYTES
 
 DEFAULT_TAIL = 20
@@ -32,6 +34,9 @@ class Listener(Protocol):
     def event(self, event: JobEvent) -> None:
         """Hear an event of the job."""
 
+    def progress(self, progress: JobProgress) -> None:
+        """Hear how far the job is, or why it does not start."""
+
 
 @dataclass(slots=True)
 class JobStory:
@@ -41,6 +46,7 @@ class JobStory:
     :param tail: how many last lines of each index are kept for the exception
     :param room: how many bytes of lines are shown yet
     :param logs_url: where a person sees those that are not
+    :param size: how many indexes there are
     """
 
     listener: Listener
@@ -48,9 +54,12 @@ class JobStory:
     tail: int = DEFAULT_TAIL
     room: int = LOG_MAX_BYTES
     logs_url: str | None = None
+    size: int = 1
     events: list[JobEvent] = field(default_factory=list)
     outputs: dict[int, dict[str, Any]] = field(default_factory=dict)
     _event_room: int = MOST_EVENT_BYTES
+    _fractions: dict[int, float] = field(default_factory=dict)
+    _sum_of_fractions: float = 0.0
     _tails: dict[int | None, deque[str]] = field(default_factory=dict)
 
     def take(self, lines: Iterable[LogLine]) -> None:
@@ -58,7 +67,7 @@ class JobStory:
         for line in lines:
             marker = self._marker(line)
             if marker is not None:
-                self._hear(marker, line.index or 0)
+                self._hear(marker, line.index or 0, at=line.timestamp)
             if self._is_shown(line):
                 self._show(line)
             if self.tail:
@@ -101,14 +110,28 @@ class JobStory:
             self.listener.note(f"A marker{at} was not understood ({problem}): {line.message}", warning=True)
             return None
 
-    def _hear(self, marker: Marker, index: int) -> None:
+    def _hear(self, marker: Marker, index: int, *, at: DateTime) -> None:
         if marker.outputs:
             self.outputs.setdefault(index, {}).update(marker.outputs)
         if marker.progress is not None:
-            said = f": {marker.message}" if marker.message else ""
-            self.listener.note(f"Index {index} is at {marker.progress:.0%}{said}")
+            self.listener.progress(self._progress(index, marker.progress, marker.message, at=at))
         if marker.event is not None:
             self._keep(JobEvent(index=index, event=marker.event))
+
+    def _progress(self, index: int, fraction: float, message: str | None, *, at: DateTime) -> JobProgress:
+        """Return how far the whole job is, now that one index is so far."""
+        self._sum_of_fractions += fraction - self._fractions.get(index, 0.0)
+        self._fractions[index] = fraction
+        reported = len(self._fractions)
+        return JobProgress(
+            at=at,
+            # A sum of differences may leave the range by a rounding error.
+            fraction=min(1.0, max(0.0, self._sum_of_fractions / max(self.size, reported))),
+            index=index,
+            index_fraction=fraction,
+            message=message,
+            reported=reported,
+        )
 
     def _keep(self, event: JobEvent) -> None:
         """Hand an event on, and keep it while there is room."""

@@ -14,8 +14,10 @@ from typing import Literal
 import pendulum
 
 from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble
+from airflow_provider_jobs.core.explanations import is_same_reason
 from airflow_provider_jobs.core.failures import Failure
 from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport
+from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job
@@ -57,6 +59,7 @@ class _Wait:
     next_explain: pendulum.DateTime = field(init=False)
     explain_turn: pendulum.DateTime | None = None
     explanation: str | None = None
+    has_told_start: bool = False
     refused: JobsError | None = None
     logs_are_refused: bool = False
 
@@ -70,6 +73,7 @@ class _Wait:
             plan.log_tail,
             room=plan.log_max_bytes,
             logs_url=plan.handle.logs_url or plan.handle.console_url,
+            size=plan.array_size or plan.handle.size,
         )
         self.next_explain = plan.handle.submitted_at.add(seconds=plan.explain_after_seconds)
 
@@ -120,8 +124,12 @@ class _Wait:
         )
 
     def _take_report(self, report: JobReport) -> None:
+        had_started = self.has_told_start
         for sentence in self.watch.take(report, self.now()):
             self.listener.note(sentence)
+        self.has_told_start = had_started or self.member.has_started
+        if self.explanation and self.has_told_start and not had_started:
+            self.listener.progress(JobProgress(at=self.now()))
 
     async def _read_late_lines(self) -> None:
         """Take lines that the service shows only after the end, until none can be late or for the bound.
@@ -156,6 +164,8 @@ class _Wait:
         """Return whether anybody wants to know what the job has written."""
         if self.refused or self.watch.state is JobState.LOST or not self.member.has_started:
             return False
+        if not self.watch.state.is_terminal and self.plan.on_kill == "leave":
+            return False  # it writes on, and nobody waits for that
         is_quiet = self.plan.log_indexes == "none" and not self.plan.wants_outputs
         return not is_quiet or self.watch.state is not JobState.SUCCEEDED
 
@@ -168,7 +178,7 @@ class _Wait:
             await self._explain()
 
     async def _explain(self) -> None:
-        """Say why the job does not start, once for each reason."""
+        """Say why the job does not start: once, and again when the reason is another one."""
         self.next_explain = self.now().add(seconds=_EXPLAIN_EVERY_SECONDS)
         if self.member.has_started:
             return
@@ -176,9 +186,13 @@ class _Wait:
             reason = await self.group.calls.run_in_turn(lambda backend: backend.explain(self.plan.handle))
         except JobsError:
             return  # the poller meets the same trouble and tells it
-        if reason and reason != self.explanation:
-            self.explanation = reason
+        if not reason:
+            return
+        is_news = not is_same_reason(reason, self.explanation)
+        self.explanation = reason
+        if is_news:
             self.listener.note(f"Job {self.plan.handle.name} has not started: {reason}")
+            self.listener.progress(JobProgress(at=self.now(), waits_for=reason))
 
     # Deadlines
 
@@ -238,6 +252,10 @@ class _Wait:
             attempts=self.plan.attempts,
             cancelled_for=passed,
             explanation=self.explanation,
+            vcpus=watch.vcpus or self.plan.vcpus,
+            memory_mib=watch.memory_mib or self.plan.memory_mib,
+            parallelism=self.plan.parallelism,
+            index_seconds=watch.index_seconds,
         )
 
     def _show_failed(self, failures: Iterable[Failure]) -> None:

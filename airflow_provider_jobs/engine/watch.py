@@ -30,9 +30,12 @@ class JobWatch:
     started_at: pendulum.DateTime | None = None
     ended_at: pendulum.DateTime | None = None
     unknown_words: tuple[str, ...] = ()
+    vcpus: float | None = None
+    memory_mib: float | None = None
+    index_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        self.array = _nothing_yet(self.handle.size)
+        self.array = _shared(ArrayCounts(size=self.handle.size))
 
     def take(self, report: JobReport, now: pendulum.DateTime) -> list[str]:
         """Take one report and return what changed, each as a sentence for the log."""
@@ -40,9 +43,12 @@ class JobWatch:
             return self._take_missing(now)
         self.missing_since = None
         self.failures = report.failures
-        self.array = report.array or self.array
+        self.array = _shared(report.array) if report.array else self.array
         self.started_at = self.started_at or report.started_at
         self.ended_at = report.ended_at or self.ended_at
+        self.vcpus = report.vcpus or self.vcpus
+        self.memory_mib = report.memory_mib or self.memory_mib
+        self.index_seconds = report.index_seconds
         if report.state is None:
             return self._take_unknown(report.native_state)
         return self._advance(report.state, report)
@@ -80,7 +86,11 @@ def lost(handle: JobHandle) -> Failure:
     )
 
 
+def _shared(counts: ArrayCounts) -> ArrayCounts:
+    """Return counts that equal these; thousands of jobs that are as far share one."""
+    return counts if counts.failed_indexes else _first_like(counts)
+
+
 @lru_cache(maxsize=1024)
-def _nothing_yet(size: int) -> ArrayCounts:
-    """Return the counts of an array that has not begun; thousands of jobs share one."""
-    return ArrayCounts(size=size)
+def _first_like(counts: ArrayCounts) -> ArrayCounts:
+    return counts

@@ -7,13 +7,13 @@ of a list stands against one call per thing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import pendulum
 
-from airflow_provider_jobs.core.errors import InvalidRequest, JobsError, NotFound
+from airflow_provider_jobs.core.errors import InvalidRequest, NotFound
 from airflow_provider_jobs.google_cloud.hook import MAX_PAGE
 from airflow_provider_jobs.google_cloud.messages import moment
 from airflow_provider_jobs.google_cloud.paging import Page
@@ -33,7 +33,7 @@ AnswerT = TypeVar("AnswerT")
 # cannot win; above it, pages are read for as long as they have cost less than what single calls would,
 # so that a region full of other people's jobs costs at most twice the best.
 CALLS_PER_PAGE = 10
-# What a pass that broke off has found counts for so long; the next call comes within half a minute, mostly.
+# The place of a pass that broke off counts for so long; the next call comes within half a minute, mostly.
 FRESH_SECONDS = 120.0
 
 
@@ -72,25 +72,24 @@ class Calls(Generic[T]):
     page_fields: str
 
 
-@dataclass
-class _Pass(Generic[T]):
-    """One pass over a list, from its newest page on, and what it brought.
+class _Place(NamedTuple):
+    """Where a pass over a list has come to.
 
     :param size: of its pages
-    :param token: of the page that is next, ``None`` where the list need not be read on
+    :param token: of the page that is next
+    :param reached_at: when it came there, in the clock's seconds
     """
 
     size: int
-    found: dict[str, T] = field(default_factory=dict)
-    token: str | None = ""
-    broken_off_at: float = 0.0
+    token: str
+    reached_at: float
 
 
 class Listing(Generic[T]):
-    """Finds things by name.
+    """Finds things by name, page by page.
 
-    Holds whether field masks work, and of a pass that broke off what it had found: the service may refuse
-    every seventh page for as long as the pages are many, and the next call then goes on with that page.
+    Holds whether field masks work, and of a pass that broke off where it was: the service may refuse every
+    seventh page for as long as the pages are many, and the next call then goes on with that page.
 
     :param clock: seconds that only grow
     """
@@ -101,41 +100,30 @@ class Listing(Generic[T]):
         self._calls = calls
         self._masked = masked or Masked()
         self._clock = clock
-        self._broken_off: dict[str, _Pass[T]] = {}
+        self._left_off: dict[str, _Place] = {}
 
-    def find(self, parent: str, wanted: Mapping[str, pendulum.DateTime]) -> dict[str, T]:
-        """Return those that exist, by name; where a call fails, the next one goes on from there.
+    def find(self, parent: str, wanted: Mapping[str, pendulum.DateTime]) -> Iterator[tuple[str, T | None]]:
+        """Yield every name with what there is of it, ``None`` for nothing; each as it comes.
+
+        No more than one page is held. Where a call fails, or no more is taken, the next call is to ask for
+        what was not yielded, and goes on with that page.
 
         :param parent: the name of what holds all of them
         :param wanted: full names, and when each was made; none is looked for among older ones
         """
-        passed = self._begun(parent, wanted)
-        has_begun = bool(passed.found)
-        try:
-            self._read_pages(parent, wanted, passed)
-            if has_begun:
-                # What is newer than that pass is not in it.
-                passed.token = ""
-                self._read_pages(parent, wanted, passed)
-            for name in wanted.keys() - passed.found.keys():
-                # Only this answer says that a thing is gone: a list may lag behind.
-                thing = self.get(name)
-                if thing is not None:
-                    passed.found[name] = thing
-        except JobsError:
-            if len(wanted) >= CALLS_PER_PAGE:
-                passed.broken_off_at = self._clock()
-                self._broken_off[parent] = passed
-            raise
-        return passed.found
-
-    def _begun(self, parent: str, wanted: Mapping[str, pendulum.DateTime]) -> _Pass[T]:
-        """Return the pass that broke off a moment ago, or a new one; a few are asked for anew each time."""
-        if len(wanted) >= CALLS_PER_PAGE:
-            passed = self._broken_off.pop(parent, None)
-            if passed is not None and self._clock() - passed.broken_off_at < FRESH_SECONDS:
-                return passed
-        return _Pass(min(MAX_PAGE, len(wanted) * CALLS_PER_PAGE))
+        left = dict(wanted)
+        size = min(MAX_PAGE, len(wanted) * CALLS_PER_PAGE)
+        # A few are asked for anew each time.
+        place = self._left_off.pop(parent, None) if len(wanted) >= CALLS_PER_PAGE else None
+        if place and place.token and self._clock() - place.reached_at < FRESH_SECONDS:
+            yield from self._on_pages(parent, left, place)
+        # What is newer than a pass that broke off is not in it.
+        yield from self._on_pages(parent, left, _Place(size, "", self._clock()))
+        for name in [*left]:
+            # Only this answer says that a thing is gone: a list may lag behind.
+            thing = self.get(name)
+            del left[name]
+            yield name, thing
 
     def get(self, name: str) -> T | None:
         """Return one, or ``None`` where there is none."""
@@ -144,35 +132,47 @@ class Listing(Generic[T]):
         except NotFound:
             return None
 
-    def _read_pages(self, parent: str, wanted: Mapping[str, pendulum.DateTime], passed: _Pass[T]) -> None:
-        """Read on for as long as it can cost less than single calls for what is missing."""
-        found, project, pages = passed.found, parent.split("/")[1], 0
-        oldest = min(wanted.values(), default=None)
-        while passed.token is not None:
-            missing = len(wanted.keys() - found.keys())
-            if missing < CALLS_PER_PAGE or pages * CALLS_PER_PAGE >= missing:
-                return
-            page = self._page(parent, passed)
+    def _on_pages(
+        self, parent: str, left: dict[str, pendulum.DateTime], place: _Place
+    ) -> Iterator[tuple[str, T]]:
+        """Yield what pages hold of what is left, for as long as they can cost less than single calls."""
+        pages, oldest, size = 0, min(left.values(), default=None), place.size
+        token: str | None = place.token
+        while token is not None and pages * CALLS_PER_PAGE < len(left) >= CALLS_PER_PAGE:
+            self._left_off[parent] = _Place(size, token, self._clock())
+            page = self._page(parent, size, token)
             pages += 1
-            # The service may answer with the project's number where it was asked by its id.
-            named = ((with_project(item.name, project), item) for item in page.items)
-            found.update((name, item) for name, item in named if name in wanted)
             is_past = page.items and oldest and moment(page.items[-1].create_time) < oldest
-            passed.token = None if is_past else page.next_token or None
+            token = None if is_past else page.next_token or None
+            yield from _taken(left, page.items, project=parent.split("/")[1])
+            del page  # the next one may be as large
+        self._left_off.pop(parent, None)
 
-    def _page(self, parent: str, passed: _Pass[T]) -> Page[T]:
+    def _page(self, parent: str, size: int, token: str) -> Page[T]:
         try:
-            return self._ask_page(parent, passed.size, passed.token or "")
+            return self._ask_page(parent, size, token)
         except InvalidRequest:
-            if not passed.token:
+            if not token:
                 raise
             # No document says for how long a token holds.
-            return self._ask_page(parent, passed.size, "")
+            return self._ask_page(parent, size, "")
 
     def _ask_page(self, parent: str, size: int, token: str) -> Page[T]:
         return self._masked.ask(
             lambda fields: self._calls.page(parent, size, token, fields), self._calls.page_fields
         )
+
+
+def _taken(
+    left: dict[str, pendulum.DateTime], items: Iterable[T], *, project: str
+) -> Iterator[tuple[str, T]]:
+    """Yield those of the items that are left, by name, and have them left no more."""
+    for item in items:
+        # The service may answer with the project's number where it was asked by its id.
+        name = with_project(item.name, project)
+        if name in left:
+            del left[name]
+            yield name, item
 
 
 def with_project(name: str, project: str) -> str:

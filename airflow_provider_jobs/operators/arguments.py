@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pydantic import BaseModel
 
 from airflow_provider_jobs.core.arguments import build_model, check_argument
-from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.errors import InputTooLarge, InvalidArgument
 from airflow_provider_jobs.core.registry import backend_entry
 from airflow_provider_jobs.core.spec import JobSpec
+from airflow_provider_jobs.operators.storage import storage_path
 from airflow_provider_jobs.operators.templates import holds_template
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def check_delete_after(kind: type[JobOperator], value: str) -> None:
 
 
 def write_spec(kind: type[JobOperator], *, spec: Values, options: Values) -> JobSpec:
-    """Return the job of rendered values.
+    """Return the job of rendered values; its input may be too large where there is a storage to put it in.
 
     :raises InvalidArgument: names the argument, the value and the remedy
     """
@@ -101,7 +102,11 @@ def write_spec(kind: type[JobOperator], *, spec: Values, options: Values) -> Job
     made = build_model(JobSpec, {**_given(spec), "options": written})
     rules = kind.models().rules
     build_model(rules, made.model_dump(include=set(rules.model_fields)))
-    kind.check_spec(made)
+    try:
+        kind.check_spec(made)
+    except InputTooLarge:
+        if not storage_path():
+            raise
     return made
 
 

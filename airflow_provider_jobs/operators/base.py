@@ -31,6 +31,7 @@ class JobOperator(JobTask):
     :cvar scope_fields: the arguments that say where a job runs and as whom the service is called
     :cvar option_fields: the vendor's own arguments
     :cvar least_run_seconds: the shortest limit per index that the service takes
+    :cvar mounts_storage: the protocols of the storages that the service mounts into a job where asked to
     :cvar keeps_records: why the service's records of jobs cannot be deleted, where that is so
     """
 
@@ -39,6 +40,7 @@ class JobOperator(JobTask):
     scope_fields: ClassVar[tuple[str, ...]] = ()
     option_fields: ClassVar[tuple[str, ...]] = ()
     least_run_seconds: ClassVar[int] = 1
+    mounts_storage: ClassVar[tuple[str, ...]] = ()
     keeps_records: ClassVar[str | None] = None
 
     @classmethod
@@ -55,6 +57,14 @@ class JobOperator(JobTask):
 
         :raises InvalidArgument: names the argument, the value and the remedy
         """
+
+    @classmethod
+    def check_request(cls, spec: JobSpec) -> None:
+        """Write the whole request as a trial, before the job is submitted; calls no service.
+
+        :raises InvalidArgument: the service would refuse it; ``InputTooLarge`` for the size of the input
+        """
+        cls.check_spec(spec)
 
     @classmethod
     def maps_indexes(cls, spec: JobSpec) -> bool:

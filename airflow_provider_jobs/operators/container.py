@@ -23,7 +23,7 @@ from airflow_provider_jobs.operators.arguments import (
 from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.connections import read_place
 from airflow_provider_jobs.operators.task import JobTask
-from airflow_provider_jobs.operators.templates import holds_template
+from airflow_provider_jobs.operators.templates import FieldRenderers, TemplateFields, holds_template
 
 
 class ContainerJobOperator(JobTask):
@@ -46,11 +46,13 @@ class ContainerJobOperator(JobTask):
     :param targets: service to what only it needs, ``{"aws_batch": {"job_queue": "q"}}``
     """
 
-    template_fields: Sequence[str] = (*JobTask.template_fields, "backend", "conn_id", "targets")
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        **JobTask.template_fields_renderers,
-        "targets": "json",
-    }
+    template_fields = TemplateFields(*JobTask.template_fields, "backend", "conn_id", "targets")
+    template_fields_renderers = FieldRenderers(
+        {
+            **JobTask.template_fields_renderers,
+            "targets": "json",
+        }
+    )
     # A decorated function says when the task runs what the command is.
     needs_command: ClassVar[bool] = True
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from airflow.providers.common.compat.sdk import (
     DecoratedOperator,
@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.container import ContainerJobOperator
+from airflow_provider_jobs.operators.templates import FieldRenderers, TemplateFields
 
 
 class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
@@ -25,14 +26,16 @@ class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
     called again where another service is tried, so it must return the same for the same task instance.
     """
 
-    template_fields: Sequence[str] = (
+    template_fields = TemplateFields(
         *DecoratedOperator.template_fields,
         *ContainerJobOperator.template_fields,
     )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        **DecoratedOperator.template_fields_renderers,
-        **ContainerJobOperator.template_fields_renderers,
-    }
+    template_fields_renderers = FieldRenderers(
+        {
+            **DecoratedOperator.template_fields_renderers,
+            **ContainerJobOperator.template_fields_renderers,
+        }
+    )
     custom_operator_name = "@task.container_job"
     needs_command = False
 

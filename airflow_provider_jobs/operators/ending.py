@@ -20,6 +20,7 @@ def arguments_need_worker(task: BaseOperator) -> str | None:
     reasons: dict[str, Any] = {
         "the task has outlets": task.outlets,
         "the task has post_execute": _has_post_execute(task),
+        "output_files are given": getattr(task, "output_files", None),
         "on_job_end or on_job_event is given": _has_job_calls(task),
         "the task has multiple outputs": getattr(task, "multiple_outputs", False),
         "its result is the DAG's": getattr(task, "returns_dag_result", False),

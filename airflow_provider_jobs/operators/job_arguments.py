@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.files import check_input_files, check_output_files
 from airflow_provider_jobs.core.terms import EXPLAIN_AFTER_SECONDS, LOG_MAX_BYTES, check_fail_when
 from airflow_provider_jobs.operators.arguments import SPEC_FIELDS
 from airflow_provider_jobs.operators.ending import default_deferrable
 from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
+from airflow_provider_jobs.operators.storage import check_has_storage
+from airflow_provider_jobs.operators.templates import FieldRenderers, TemplateFields, holds_template
 
 _CHOICES = {
     "on_kill": ("cancel", "leave"),
@@ -35,6 +38,11 @@ class JobArguments(BaseOperator):
     :param secrets: name of a variable to a reference to a secret, in the vendor's form
     :param input: any JSON, arrives as ``JOB_INPUT``
     :param inputs: one JSON value per index, arrives as that index's ``JOB_INPUT``
+    :param input_files: files for the job: what it finds below ``JOB_INPUT_DIR``, to where that is now, a path
+        on the worker or the address of an ObjectStoragePath
+    :param output_files: what the job leaves below ``JOB_OUTPUT_DIR``: names or patterns such as
+        ``"*.csv"``, or a dict of such to the address where they are copied. The XCom ``job`` then holds
+        their addresses, and the task fails where one is missing
     :param cpu: processors of one index, 2 or 0.5
     :param memory: memory of one index, ``"4Gi"`` or ``"512Mi"``
     :param gpu: accelerators of one index, a count or ``{"type": ..., "count": ...}``
@@ -71,15 +79,19 @@ class JobArguments(BaseOperator):
         ``index`` and ``event``; at once where a worker waits, when the job has ended where the task defers
     """
 
-    template_fields: Sequence[str] = SPEC_FIELDS
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        "env": "json",
-        "command": "json",
-        "script": "bash",
-        "input": "json",
-        "inputs": "json",
-        "native": "json",
-    }
+    template_fields = TemplateFields(*SPEC_FIELDS, "input_files", "output_files")
+    template_fields_renderers = FieldRenderers(
+        {
+            "env": "json",
+            "command": "json",
+            "script": "bash",
+            "input": "json",
+            "inputs": "json",
+            "input_files": "json",
+            "output_files": "json",
+            "native": "json",
+        }
+    )
     operator_extra_links = (ConsoleLink(), LogsLink())
     ui_color = "#e6f0fa"
 
@@ -93,6 +105,8 @@ class JobArguments(BaseOperator):
         secrets: Mapping[str, str] | None = None,
         input: Any = None,  # noqa: A002 - the public name
         inputs: Sequence[Any] | None = None,
+        input_files: Mapping[str, Any] | None = None,
+        output_files: Sequence[str] | Mapping[str, Any] | None = None,
         cpu: float | None = None,
         memory: str | None = None,
         gpu: int | Mapping[str, Any] | None = None,
@@ -131,6 +145,8 @@ class JobArguments(BaseOperator):
         self.secrets = secrets or {}
         self.input = input
         self.inputs = inputs
+        self.input_files = input_files or {}
+        self.output_files = output_files or []
         self.cpu = cpu
         self.memory = memory
         self.gpu = gpu
@@ -176,6 +192,7 @@ class JobArguments(BaseOperator):
                 choices = ", ".join(map(repr, _CHOICES[name]))
                 raise InvalidArgument(name, f"{value!r} is refused", remedy=f"Write one of {choices}")
         check_fail_when(self.fail_when)
+        self._check_files()
         retries = self.preemption_retries
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
             raise InvalidArgument(
@@ -208,3 +225,15 @@ class JobArguments(BaseOperator):
             raise InvalidArgument(
                 "poll_interval", f"{self.poll_interval!r} is refused", remedy="Write seconds above 0"
             )
+
+    def _check_files(self) -> None:
+        """Check what is known of the files; the rest is checked before the job is submitted."""
+        is_array = isinstance(self.array_size, int) and self.array_size > 1
+        if self.input_files:
+            check_has_storage("input_files")
+            if not holds_template(self.input_files):
+                check_input_files(self.input_files)
+        if self.output_files:
+            check_has_storage("output_files")
+            if not holds_template(self.output_files):
+                check_output_files(self.output_files, is_array=is_array)

@@ -16,6 +16,7 @@ from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
+from airflow_provider_jobs.engine.claims import Claim
 from airflow_provider_jobs.engine.clock import utc_now
 from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.submission import Submission
@@ -29,8 +30,10 @@ from airflow_provider_jobs.engine.verdict import (
 )
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.exceptions import job_exception, submission_exception
+from airflow_provider_jobs.operators.collecting import OutputMissing, collect
 from airflow_provider_jobs.operators.ending import needs_worker
 from airflow_provider_jobs.operators.records import TaskStateRecords, task_state_records
+from airflow_provider_jobs.operators.staging import at_place, stage
 from airflow_provider_jobs.operators.starting import why_from_worker
 from airflow_provider_jobs.operators.submitting import (
     HeardOnWorker,
@@ -44,7 +47,7 @@ from airflow_provider_jobs.operators.submitting import (
 )
 from airflow_provider_jobs.triggers.following import ON_KILL_SECONDS
 from airflow_provider_jobs.triggers.job import JobTrigger
-from airflow_provider_jobs.triggers.results import ResultTooLarge, success_xcoms
+from airflow_provider_jobs.triggers.results import ResultTooLarge, kept, success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 from airflow_provider_jobs.triggers.task_state import has_ended
 
@@ -60,11 +63,13 @@ class _Leg(NamedTuple):
     :param deadline: when ``execution_timeout`` has passed
     :param preemptions: how many jobs of this try were preempted before
     :param in_triggerer: whether the try began in a triggerer, where nothing is recorded
+    :param place: where the job's files lie, empty where it has none
     """
 
     deadline: DateTime | None = None
     preemptions: int = 0
     in_triggerer: bool = False
+    place: str = ""
 
     def as_kwargs(self) -> dict[str, Any] | None:
         """Return it as plain arguments of ``execute_complete``."""
@@ -97,11 +102,8 @@ class TaskRun:
         deadline = utc_now() + task.execution_timeout if task.execution_timeout else None
         if task.submit_from == "triggerer":
             TaskLog().note(why_from_worker(task, context["ti"]))
-        try:
-            targets = task.resolve_targets()
-        except JobsError as error:
-            raise submission_exception(refusal(error), may_fail_at_once=self._may_fail_at_once) from error
-        return self._go(context, targets, _Leg(deadline))
+        targets, leg = self._resolve(context, _Leg(deadline))
+        return self._go(context, targets, leg)
 
     def complete(
         self,
@@ -111,6 +113,7 @@ class TaskRun:
         deadline: str | None,
         preemptions: int,
         in_triggerer: bool,
+        place: str,
     ) -> Any:
         """End the task as the trigger saw the job end, or submit another where that is wanted.
 
@@ -124,6 +127,7 @@ class TaskRun:
             DateTime.fromisoformat(deadline) if deadline else None,
             preemptions,
             in_triggerer or bool(event.get("in_triggerer")),
+            place,
         )
         if leg.in_triggerer and self._task.execution_timeout and not leg.deadline:
             leg = leg._replace(deadline=outcome.handle.submitted_at + self._task.execution_timeout)
@@ -154,6 +158,29 @@ class TaskRun:
 
     # The job
 
+    def _resolve(self, context: Any, leg: _Leg) -> tuple[list[Target], _Leg]:
+        """Return where the job may go, with its files brought there.
+
+        :raises JobFailed: an argument is refused
+        """
+        task = self._task
+        try:
+            targets = task.resolve_targets()
+            if leg.place:  # this try has brought them; the worker that did may be another
+                return at_place(task, context["ti"], targets, leg.place), leg
+            claim = self._claim(context, leg)
+            staged = stage(task, context["ti"], targets, generation=claim.generation)
+        except JobsError as error:
+            raise submission_exception(refusal(error), may_fail_at_once=self._may_fail_at_once) from error
+        if staged.place:
+            TaskLog().note(f"The job's files are below {staged.address}")
+        return staged.targets, leg._replace(place=staged.place)
+
+    def _claim(self, context: Any, leg: _Leg) -> Claim:
+        return claim_of(
+            self._task, context["ti"], has_record=not leg.in_triggerer, resubmission=leg.preemptions
+        )
+
     def _go(self, context: Any, targets: Sequence[Target], leg: _Leg) -> Any:
         """Submit to the first target that takes the job, and wait for it there."""
         task, task_log = self._task, TaskLog()
@@ -170,7 +197,10 @@ class TaskRun:
         self._call("on_job_start", context, begun(submission))
         plan = plan_for(task, submission, since=utc_now(), deadline=leg.deadline, deferred_at=utc_now())
         if not task.deferrable:
-            listener = HeardOnWorker(lambda event: self._call("on_job_event", context, event))
+            listener = HeardOnWorker(
+                context["ti"] if task.do_xcom_push else None,
+                lambda event: self._call("on_job_event", context, event),
+            )
             return self._after(asyncio.run(wait_for_job(plan, PollGroups(), listener)), context, leg)
         reason = needs_worker(task)
         log.debug("Success ends %s", f"on a worker: {reason}" if reason else "in the triggerer")
@@ -191,9 +221,7 @@ class TaskRun:
         submission = submit(
             targets,
             leg.records(context),
-            claim=claim_of(
-                task, context["ti"], has_record=not leg.in_triggerer, resubmission=leg.preemptions
-            ),
+            claim=self._claim(context, leg),
             terms=terms_of(task, note=task_log.note, is_stopped=lambda: task.is_killed),
             may_fail_at_once=self._may_fail_at_once,
             open_backend=self._open,
@@ -213,7 +241,8 @@ class TaskRun:
         if only_preempted(outcome) and leg.preemptions < self._task.preemption_retries:
             return self._go_again(outcome, context, leg)
         reason = found_no_room(outcome)
-        further = targets_from(self._task.resolve_targets(), outcome.handle.ref)[1:] if reason else []
+        targets, leg = self._resolve(context, leg) if reason else ([], leg)
+        further = targets_from(targets, outcome.handle.ref)[1:]
         if not further:
             return self._finish(outcome, context, leg)
         TaskLog().note(
@@ -231,16 +260,28 @@ class TaskRun:
         )
         if records := leg.records(context):
             records.mark_ended(outcome)
-        targets = self._task.resolve_targets()
+        targets, leg = self._resolve(context, leg)
         return self._go(
             context, targets_from(targets, outcome.handle.ref) or targets, leg._replace(preemptions=count)
         )
 
     def _finish(self, outcome: JobOutcome, context: Any, leg: _Leg) -> Any:
         success = is_success(outcome, self._task.fail_when)  # type: ignore[arg-type]
+        collected: dict[str, Any] = {}
+        if success and self._task.output_files:
+            try:
+                collected["output_files"] = kept(
+                    collect(self._task, context["ti"], leg.place, outcome.array),
+                    context["ti"],
+                    "output_files.json",
+                )
+            except OutputMissing as error:
+                success = False
+                failure = Failure(kind=FailureKind.USER_CODE, retryable=True, message=str(error))
+                outcome = outcome.model_copy(update={"failures": (failure,)})
         if not success:
             outcome = with_failure(outcome)
-        summary = outcome.summary().model_dump(mode="json")
+        summary = outcome.summary().model_dump(mode="json") | collected
         if self._task.do_xcom_push:
             context["ti"].xcom_push(key="job", value=summary)
         self._call("on_job_end", context, summary)

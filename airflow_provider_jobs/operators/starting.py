@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import XComArg
 
 from airflow_provider_jobs.operators.ending import arguments_need_worker
+from airflow_provider_jobs.operators.templates import argument_defaults, is_default
 
 if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
@@ -41,53 +40,41 @@ _SETTINGS = {
 def start_arguments(task: JobTask, fields: Sequence[str]) -> StartTriggerArgs | None:
     """Return what starts a task in the triggerer; ``None`` where only a worker can begin it.
 
-    A value that another task hands over as an object, and not as a template, is known to a worker alone.
+    A value that another task hands over as an object, and not as a template, is known to a worker alone, and
+    files of a worker are there alone.
 
     :param fields: the arguments that say what runs and where
     """
     from airflow.triggers.base import StartTriggerArgs
 
+    if task.input_files or task.output_files:
+        return None
     values = {name: getattr(task, name) for name in fields}
     if any(_holds_result(value) for value in values.values()):
         return None
-    defaults = _defaults(type(task))
-    given = {name: value for name, value in values.items() if not _is_default(value, defaults.get(name))}
+    defaults = argument_defaults(type(task))
+    given = {name: value for name, value in values.items() if not is_default(value, defaults.get(name))}
     settings = {
         name: value.total_seconds() if isinstance(value, timedelta) else value
         for name, attribute in _SETTINGS.items()
-        if not _is_default(value := getattr(task, attribute), defaults.get(name))
+        if not is_default(value := getattr(task, attribute), defaults.get(name))
     }
     kind = type(task)
+    templates = kind.template_fields
     return StartTriggerArgs(
         trigger_cls=TRIGGER,
         trigger_kwargs={
             "operator": f"{kind.__module__}:{kind.__qualname__}",
             "settings": {
                 **settings,
-                **{name: value for name, value in given.items() if name not in task.template_fields},
+                **{name: value for name, value in given.items() if name not in templates},
             },
             "ends_success": arguments_need_worker(task) is None,
             "pushes_xcom": bool(task.do_xcom_push),
-            **{name: value for name, value in given.items() if name in task.template_fields},
+            **{name: value for name, value in given.items() if name in templates},
         },
         next_method="execute_complete",
     )
-
-
-@cache
-def _defaults(kind: type[JobTask]) -> dict[str, Any]:
-    """Return the arguments of an operator that have a default, with it."""
-    found: dict[str, Any] = {}
-    for each in reversed(kind.__mro__):
-        if init := each.__dict__.get("__init__"):
-            parameters = signature(init).parameters.values()
-            found.update({one.name: one.default for one in parameters if one.default is not one.empty})
-    return found
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    """Return whether an argument need not be told, which would weigh in thousands of triggers."""
-    return value is None or value == default or (default is None and value == {})
 
 
 def why_from_worker(task: JobTask, ti: Any) -> str:
@@ -97,6 +84,8 @@ def why_from_worker(task: JobTask, ti: Any) -> str:
     """
     if ti.map_index is not None and ti.map_index >= 0:
         reason = "Airflow starts mapped tasks in a worker"
+    elif task.input_files or task.output_files:
+        reason = "a worker brings input_files to the job, and knows where output_files are"
     elif not task.start_from_trigger:
         reason = "an argument is the result of another task, which only a worker can read"
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 from pendulum import DateTime
 
-from airflow_provider_jobs.core.arguments import build_model
+from airflow_provider_jobs.core.arguments import build_model, memory_mib
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import ArrayCounts, JobEvent, JobHandle, JobOutcome
@@ -24,6 +24,8 @@ from airflow_provider_jobs.engine.targets import Terms, find_own, submit_to_firs
 from airflow_provider_jobs.engine.verdict import refusal
 from airflow_provider_jobs.exceptions import submission_exception
 from airflow_provider_jobs.operators.records import TaskStateRecords
+from airflow_provider_jobs.operators.staging import stage
+from airflow_provider_jobs.triggers.progress_log import ProgressLog
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
 if TYPE_CHECKING:
@@ -105,9 +107,13 @@ def submit_from_triggerer(
     :raises JobsError: it could not be submitted
     """
     log = TaskLog()
+    claim = claim_of(task, ti, has_record=False)
+    staged = stage(task, ti, task.resolve_targets(), generation=claim.generation)
+    if staged.place:
+        log.note(f"The job's files are below {staged.address}")
     submission = submit_to_first(
-        task.resolve_targets(),
-        claim=claim_of(task, ti, has_record=False),
+        staged.targets,
+        claim=claim,
         store=None,
         open_backend=backends.open,
         reopen=backends.reopen,
@@ -158,6 +164,9 @@ def plan_for(
         "poll_seconds": task.poll_interval,
         "explain_after_seconds": task.explain_after.total_seconds(),
         "on_kill": task.on_kill_action,
+        "vcpus": task.cpu,
+        "memory_mib": memory_mib(task.memory) if task.memory else None,
+        "parallelism": task.parallelism,
         "delete_after": task.delete_after,
         "fail_when": task.fail_when,
     }
@@ -185,15 +194,17 @@ def begun(submission: Submission) -> dict[str, Any]:
     return outcome.summary().model_dump(mode="json")
 
 
-class HeardOnWorker(TaskLog):
+class HeardOnWorker(ProgressLog):
     """The task's log where a worker waits itself, which can hand on events as they come.
 
+    :param ti: the task instance, ``None`` where its progress goes to the log alone
     :param told: is given each event as a dict
     """
 
     __slots__ = ("_told",)
 
-    def __init__(self, told: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, ti: Any, told: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__(ti)
         self._told = told
 
     def event(self, event: JobEvent) -> None:

@@ -63,16 +63,24 @@ class JobTask(JobArguments):
         deadline: str | None = None,
         preemptions: int = 0,
         in_triggerer: bool = False,
+        *,
+        place: str = "",
     ) -> Any:
         """End the task as the trigger saw the job end, or submit another where that is wanted.
 
         :param deadline: when ``execution_timeout`` has passed, in ISO 8601
         :param preemptions: how many jobs of this try were preempted before
         :param in_triggerer: whether the try began in a triggerer
+        :param place: where the job's files lie
         :raises JobFailed: the job did not succeed; the subclass says why
         """
         return self._run().complete(
-            context, event, deadline=deadline, preemptions=preemptions, in_triggerer=in_triggerer
+            context,
+            event,
+            deadline=deadline,
+            preemptions=preemptions,
+            in_triggerer=in_triggerer,
+            place=place,
         )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Any) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath, conf
+from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.models import JobOutcome
+from airflow_provider_jobs.operators.storage import SECTION, storage_path, task_directory
 
-SECTION = "airflow_provider_jobs"
 #: A result of ten thousand indexes with a number each has room in it.
 MAX_RESULT_BYTES = 1024 * 1024
 
@@ -32,23 +32,28 @@ def success_xcoms(outcome: JobOutcome, ti: Any) -> dict[str, Any]:
     result = outcome.result()
     if result is None:
         return xcoms
-    text = json.dumps(result)
-    most = conf.getint(SECTION, "max_result_bytes", fallback=MAX_RESULT_BYTES)
-    xcoms["return_value"] = result if len(text) <= most else {"object_storage_path": _stored(text, ti, most)}
+    xcoms["return_value"] = kept(result, ti, "return_value.json")
     return xcoms
 
 
-def _stored(text: str, ti: Any, most: int) -> str:
-    base = conf.get(SECTION, "storage_path", fallback="")
-    if not base:
+def kept(value: Any, ti: Any, name: str) -> Any:
+    """Return what stands in XCom for a value: itself, or where it was written if it is too large. Blocking.
+
+    :param name: of the file that it is written to
+    :raises ResultTooLarge: no ``storage_path`` is set
+    """
+    text = json.dumps(value)
+    most = conf.getint(SECTION, "max_result_bytes", fallback=MAX_RESULT_BYTES)
+    if len(text) <= most:
+        return value
+    if not storage_path():
         raise ResultTooLarge(
             f"The job has succeeded, but its result of {len(text)} bytes is over the {most} of"
             f" [{SECTION}] max_result_bytes. Set [{SECTION}] storage_path to where such results may be"
             " written, or let the job report less"
         )
-    map_index = -1 if ti.map_index is None else ti.map_index
-    place = ObjectStoragePath(base) / ti.dag_id / ti.run_id / ti.task_id / str(map_index)
+    place = task_directory(ti)
     place.mkdir(parents=True, exist_ok=True)
-    file = place / "return_value.json"
+    file = place / name
     file.write_text(text)
-    return str(file)
+    return {"object_storage_path": str(file)}

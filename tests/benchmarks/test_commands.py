@@ -83,6 +83,15 @@ def test_an_outage_is_survived_by_our_triggers() -> None:
     assert result["ours"]["recovered_tasks"] == 3
 
 
+def test_a_flood_arrives_whole_and_is_never_held_whole() -> None:
+    result = bench("flood", "--backend", "azure_batch", "--lines", "40000", "--indexes", "4")
+    ours = result["ours"]
+    assert result["official"] is None
+    assert ours["lines_read"] == ours["lines_written"] == 40_000
+    assert ours["checksums_right"] == 4
+    assert ours["most_lines_held"] < 40_000
+
+
 def test_logs_bring_every_line() -> None:
     result = bench("logs", "--jobs", "2", "--seconds", "2")
     ours = result["ours"]

@@ -92,6 +92,8 @@ class FakeBackend:
         self.before: Callable[[str], None] = lambda method: None
         self.page_size = 1000
         self.names_jobs_itself = False
+        # What each index of a job was given, as the service says at its end.
+        self.gives: dict[str, float] = {}
         self.lag_finds = 0
         self.hidden_finds: Counter[str] = Counter()
         self._refusals: dict[str, deque[Exception]] = defaultdict(deque)
@@ -228,6 +230,7 @@ class FakeBackend:
             started_at=job.started_at,
             ended_at=job.ended_at,
             cancelling=job.cancelling and not (job.state and job.state.is_terminal),
+            **(self.gives if job.ended_at else {}),
         )
 
     def _enter(self, job: FakeJob, state: JobState | None) -> None:

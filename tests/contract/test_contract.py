@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -103,12 +103,12 @@ class TestFinding:
 
 
 class TestDescribing:
-    def test_every_handle_is_answered_in_order_and_missing_ones_too(self, world: World) -> None:
+    def test_every_handle_is_answered_once_and_missing_ones_too(self, world: World) -> None:
         handles = [world.submit(Work()) for _ in range(12)]
         gone = handles[3]
         world.delete_behind(gone)
         reports = list(world.backend.describe(handles))
-        assert [report.native_id for report in reports] == [handle.native_id for handle in handles]
+        assert Counter(report.native_id for report in reports) == Counter(each.native_id for each in handles)
         assert [report.native_id for report in reports if not report.found] == [gone.native_id]
 
     def test_no_handles_are_no_reports(self, world: World) -> None:
@@ -164,7 +164,7 @@ class TestDescribing:
     def test_threads_may_ask_at_once(self, world: World) -> None:
         handles = [world.submit(Work()) for _ in range(3)]
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: world.backend.describe(handles), range(24)))
+            answers = list(pool.map(lambda _: list(world.backend.describe(handles)), range(24)))
         assert all(report.found for reports in answers for report in reports)
 
 

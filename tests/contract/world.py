@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,10 +106,15 @@ def write_shell_spec(work: Work, **values: Any) -> JobSpec:
 
 
 @contextmanager
-def local_cloud(*dialects: str) -> Iterator[LocalCloud]:
-    """Start a local cloud of these services, or of all, with Airflow's connections pointing at it."""
-    arguments = [argument for name in dialects for argument in ("--dialect", name)]
-    with LocalCloud(*arguments) as cloud, pytest.MonkeyPatch.context() as patch:
+def local_cloud(*dialects: str, arguments: Sequence[str] = ()) -> Iterator[LocalCloud]:
+    """Start a local cloud of these services, or of all, with Airflow's connections pointing at it.
+
+    Logs are read as often as a test likes.
+    """
+    chosen = [argument for name in dialects for argument in ("--dialect", name)]
+    with LocalCloud(*chosen, *arguments) as cloud, pytest.MonkeyPatch.context() as patch:
         for conn_id, connection in cloud.connections.items():
             patch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        for quota in ("CLOUD_LOGGING_READS_PER_MINUTE", "CLOUDWATCH_READS_PER_SECOND"):
+            patch.setenv(f"AIRFLOW__AIRFLOW_PROVIDER_JOBS__{quota}", "1000000")
         yield cloud

@@ -117,3 +117,8 @@ def test_no_line_of_the_job_is_lost(seen: Seen, index: int) -> None:
     missing = {f"index {index} says line {number}" for number in range(count)} - set(said)
     assert count > 10
     assert not missing
+
+
+def test_no_line_of_the_job_is_shown_twice(seen: Seen) -> None:
+    said = [event for event in seen.events if event.startswith("index ")]
+    assert len(said) == len(set(said))

@@ -108,6 +108,40 @@ def test_a_step_can_be_delayed(cloud: LocalCloud):
         cloud.admin.release(99)
 
 
+def test_a_rule_may_say_what_keeps_a_job_which_tells_all_that_has_kept_it(cloud: LocalCloud):
+    def told() -> list[str]:
+        _, job = ask(cloud, "GET", f"{JOBS}/held")
+        return [event["type"] for event in job["status"].get("statusEvents", [])]
+
+    first = cloud.admin.hold("scheduled", job="*/jobs/held", reason="quota")
+    cloud.admin.hold("scheduled", job="*/jobs/held", reason="zone_exhausted")
+    submit(cloud, "held")
+    submit(cloud, "free")
+    wait_for(cloud, "free", "SUCCEEDED")
+    assert told() == ["OPERATIONAL_INFO"]
+    cloud.admin.release(first)
+    while len(told()) == 1:
+        pass
+    cloud.admin.release()
+    wait_for(cloud, "held", "SUCCEEDED")
+    assert told()[:3] == ["OPERATIONAL_INFO", "OPERATIONAL_INFO", "STATUS_CHANGED"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "fitting"),
+    [
+        ({"stage": "scheduled", "reason": "qota"}, "quota,"),
+        ({"stage": "finished", "reason": "quota"}, "has: none"),
+        ({"stage": "scheduled", "reason": "quota", "dialect": "aws_*"}, "has: none"),
+    ],
+)
+def test_a_reason_that_no_service_can_tell_is_refused_with_those_that_fit(
+    cloud: LocalCloud, rule: dict[str, str], fitting: str
+):
+    with pytest.raises(LocalCloudFailed, match=f"422 .*reason.*{fitting}"):
+        cloud.admin.hold(**rule)
+
+
 def test_a_job_can_be_cancelled_and_its_tasks_interrupted_from_outside(cloud: LocalCloud):
     job = submit(cloud, "a", "sleep 60", taskCount="2")
     wait_for(cloud, "a", "RUNNING")
@@ -148,6 +182,21 @@ def test_reset_forgets_everything(cloud: LocalCloud):
     assert cloud.admin.call("GET", "/logs") == {"delay_seconds": 0.0, "one_in": 1, "lines": 0}
     assert cloud.admin.counters() == {}
     submit(cloud, "a")
+
+
+def test_lines_can_be_written_that_no_process_writes(cloud: LocalCloud):
+    submit(cloud, "a", "sleep 60")
+    [job] = cloud.admin.jobs()
+    cloud.admin.write_lines(
+        [{"job": job["uid"], "text": "one"}, {"job": job["uid"], "text": "two", "stream": "stderr"}]
+    )
+    query = {"resourceNames": ["projects/p"], "filter": f'labels.job_uid="{job["uid"]}" AND textPayload:*'}
+    body = {"Content-Type": "application/json"}
+    _, answer = ask(cloud, "POST", "/v2/entries:list", query, **body)
+    written = [(each["textPayload"], each["severity"]) for each in answer["entries"]]
+    assert [each for each in written if each[0] in ("one", "two")] == [("one", "INFO"), ("two", "ERROR")]
+    with pytest.raises(LocalCloudFailed, match="404"):
+        cloud.admin.write_lines([{"job": job["uid"], "index": 7, "text": "x"}])
 
 
 @pytest.mark.parametrize(

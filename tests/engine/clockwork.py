@@ -12,6 +12,7 @@ import pendulum
 from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobEvent, JobHandle, LogLine
+from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.engine.group import PollGroups
 from airflow_provider_jobs.engine.pacing import Pacing
@@ -120,6 +121,7 @@ class Heard:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.events: list[JobEvent] = []
+        self.progresses: list[JobProgress] = []
 
     def line(self, line: LogLine) -> None:
         self.lines.append(line)
@@ -129,6 +131,9 @@ class Heard:
 
     def event(self, event: JobEvent) -> None:
         self.events.append(event)
+
+    def progress(self, progress: JobProgress) -> None:
+        self.progresses.append(progress)
 
 
 REF = BackendRef(backend="fake", conn_id="fake_default", scope={"project_id": "p"})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.errors import AccessDenied, UnavailableError
-from airflow_provider_jobs.core.models import JobHandle, JobOutcome, LogCursor, LogPage
+from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome, JobReport
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine import calls
 from airflow_provider_jobs.engine.group import EXPLAIN_PAUSE_SECONDS, IDLE_SECONDS, PollGroups
-from airflow_provider_jobs.engine.members import ServiceTrouble
+from airflow_provider_jobs.engine.members import PORTION, ServiceTrouble
 from airflow_provider_jobs.engine.pacing import Pacing
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.waiting import wait_for_job
@@ -102,6 +102,65 @@ def test_a_report_that_says_nothing_new_wakes_nobody() -> None:
 
     assert run(main()) == 1
     assert fake.calls["describe"] > 50
+
+
+class OneByOne(FakeBackend):
+    """Makes each report when it is taken, and breaks off where a test wants it to.
+
+    ``breaks_after`` are numbers of reports after which a describe is refused, one for each describe.
+    ``at_report`` is called before each.
+    """
+
+    def __init__(self, ref: BackendRef | None = None, *, limits: Limits | None = None) -> None:
+        super().__init__(ref, limits=limits)
+        self.breaks_after: list[int] = []
+        self.at_report: Callable[[], None] = lambda: None
+
+    def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        breaks_after = self.breaks_after.pop(0) if self.breaks_after else len(handles)
+        for report in super().describe(handles)[:breaks_after]:
+            self.at_report()
+            yield report
+        if breaks_after < len(handles):
+            raise UnavailableError("slow down")
+
+
+def new_one_by_one() -> OneByOne:
+    limits = Limits(describe_chunk=1_000, describe_floor_seconds=0, logs_floor_seconds=0)
+    return OneByOne(new_fake().ref, limits=limits)
+
+
+def test_of_a_thousand_jobs_the_first_are_told_before_the_last_are_looked_at() -> None:
+    fake, heard, told = new_one_by_one(), Heard(), []
+    fake.at_report = lambda: told.append(len(heard.notes))
+
+    async def main() -> None:
+        waiting = await waiting_for(groups_on(fake), handles_of(fake, 1_000), heard=heard)
+        await asyncio.sleep(1.0)
+        await stop(waiting)
+
+    run(main())
+    assert len(heard.notes) == len(told) == 1_000
+    assert all(reports - notes <= 4 * PORTION for reports, notes in enumerate(told))
+
+
+def test_what_came_before_a_call_failed_is_told_and_only_the_rest_is_asked_for_again() -> None:
+    fake, heard = new_one_by_one(), Heard()
+    fake.breaks_after = [70, 0, 20]
+
+    async def main() -> list[JobHandle]:
+        handles = handles_of(fake, 100, SUCCEEDED)
+        waiting = await waiting_for(groups_on(fake), handles, heard=heard)
+        outcomes = await asyncio.gather(*waiting)
+        assert {outcome.state for outcome in outcomes} == {SUCCEEDED}
+        return handles
+
+    handles = run(main())
+    assert [len(asked) for asked in fake.described] == [100, 30, 30, 10]
+    assert set(fake.described[1]) == {handle.native_id for handle in handles} - set(fake.described[0][:70])
+    # Those who had their answer hear of no trouble, the others of its begin and, once each, of its end.
+    assert sum("cannot be asked" in warning for warning in heard.warnings) == 30
+    assert sum("answers again" in note for note in heard.notes) == 30
 
 
 def test_a_group_with_nobody_left_asks_nothing_and_keeps_its_client_for_a_while() -> None:
@@ -197,59 +256,6 @@ def test_many_jobs_in_one_queue_are_explained_one_after_the_other() -> None:
 
 
 # Logs that nobody wants to see
-
-
-def test_without_stream_logs_the_log_is_read_once_the_job_has_ended_for_its_results() -> None:
-    fake = new_fake(quiet_logs_seconds=0)
-
-    async def main() -> tuple[int, object]:
-        (handle,) = handles_of(fake, 1)
-        waiting = (await waiting_for(groups_on(fake), [handle]))[0]
-        fake.write(handle, "one", '::airflow::{"outputs": {"rows": 3}}')
-        await asyncio.sleep(INTERVAL_SECONDS * 5)
-        before = fake.calls["read_logs"]
-        fake.move(handle, SUCCEEDED)
-        return before, (await waiting).result()
-
-    assert run(main()) == (0, {"rows": 3})
-
-
-def test_where_the_last_lines_are_never_late_one_read_after_the_end_suffices() -> None:
-    fake = new_fake(quiet_logs_seconds=0)
-
-    async def main() -> float:
-        (handle,) = handles_of(fake, 1, SUCCEEDED)
-        await (await waiting_for(groups_on(fake), [handle]))[0]
-        return asyncio.get_running_loop().time()
-
-    assert run(main()) < 1
-    assert fake.calls["read_logs"] == 1
-
-
-def test_a_read_that_began_before_the_end_does_not_stand_for_the_last_lines() -> None:
-    fake = new_fake(quiet_logs_seconds=0)
-    heard = Heard()
-
-    async def main() -> None:
-        (handle,) = handles_of(fake, 1)
-        fake.write(handle, "before")
-        read = fake.read_logs
-
-        def end_while_reading(cursors: Sequence[LogCursor]) -> Sequence[LogPage]:
-            pages = read(cursors)
-            if fake.calls["read_logs"] == 1:
-                fake.write(handle, "the last line")
-                fake.move(handle, SUCCEEDED)
-            return pages
-
-        fake.read_logs = end_while_reading  # type: ignore[method-assign]
-        await wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard)
-
-    run(main())
-    assert [line.message for line in heard.lines] == ["before", "the last line"]
-
-
-# Changes that the service tells by itself
 
 
 class Telling(FakeBackend):

@@ -109,51 +109,6 @@ class TestOneJob:
         assert store.record
         assert store.record.phase == "submitted"
 
-    def test_the_first_try_is_one_call_where_there_is_a_record(self) -> None:
-        fake = FakeBackend()
-        calls: list[str] = []
-        fake.before = calls.append
-        submit(fake, Store())
-        assert calls == ["submit"]
-
-    def test_what_died_before_its_record_is_followed_by_the_next_try(self) -> None:
-        fake, store = FakeBackend(), Store()
-        running(fake, submit(fake, store))
-        store.record = None
-        assert submit(fake, store, RETRY).adopted
-        assert len(fake.jobs) == 1
-
-    def test_what_died_beside_a_job_of_a_deleted_run_is_not_taken_for_that_job(self) -> None:
-        fake, store = FakeBackend(), Store()
-        running(fake, submit(fake, Store(), RUN_AGAIN))
-        store.announce(FIRST.owner)
-        submission = submit(fake, store, RETRY)
-        assert (submission.adopted, submission.attempt) == (False, 2)
-        assert len(fake.cancelled) == 1
-
-    def test_a_first_try_that_stood_still_until_it_was_tried_again_changes_nothing(self) -> None:
-        fake, store = FakeBackend(), Store()
-        retried: list[Submission] = []
-
-        def meanwhile(method: str) -> None:
-            if method == "submit" and not retried:
-                fake.before = lambda method: None
-                retried.append(submit(fake, store, RETRY))
-
-        fake.before = meanwhile
-        assert submit(fake, store).handle == retried[0].handle
-        assert store.record
-        assert store.record.handle == retried[0].handle
-        assert (len(fake.jobs), fake.cancelled) == (1, [])
-
-    def test_a_first_try_that_is_refused_leaves_a_record_to_count_its_failure_in(self) -> None:
-        fake, store = FakeBackend(), Store()
-        fake.refuse("submit", InvalidRequest("no such image"))
-        with pytest.raises(InvalidRequest):
-            submit(fake, store)
-        assert store.record
-        assert store.record.phase == "intent"
-
     def test_the_same_try_twice_is_one_job(self, store: Store | None) -> None:
         fake = FakeBackend()
         first, second = submit(fake, store), submit(fake, store)
@@ -381,31 +336,6 @@ class TestOtherJobs:
         fake = FakeBackend()
         foreign = fake.submit(SPEC, KEY)
         assert submit(fake, store).handle.name != foreign.name
-
-
-class TestPreemptions:
-    def test_a_try_submits_another_job_after_a_preemption(self, store: Store | None) -> None:
-        fake = FakeBackend()
-        claim = replace(FIRST, jobs_per_try=3)
-        first = submit(fake, store, claim)
-        fake.move(first.handle, JobState.FAILED)
-        if store:
-            store.end()
-        again = replace(claim, resubmission=1)
-        second, twice = submit(fake, store, again), submit(fake, store, again)
-        assert second.handle.name != first.handle.name
-        assert twice.handle == second.handle
-        assert second.attempt == 2
-
-    def test_a_retry_takes_over_the_job_that_came_after_a_preemption(self, store: Store | None) -> None:
-        fake = FakeBackend()
-        claim = replace(FIRST, jobs_per_try=3)
-        fake.move(submit(fake, store, claim).handle, JobState.FAILED)
-        if store:
-            store.end()
-        second = submit(fake, store, replace(claim, resubmission=1))
-        running(fake, second)
-        assert submit(fake, store, replace(RETRY, jobs_per_try=3)).handle == second.handle
 
 
 class TestTrouble:

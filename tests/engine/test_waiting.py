@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_jobs.core.errors import (
@@ -23,7 +24,7 @@ from airflow_provider_jobs.engine.verdict import is_success, with_failure
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.engine.watch import LOST_GRACE_SECONDS
 from tests.contract.fake import FakeBackend
-from tests.engine.clockwork import START, Heard, groups_on, new_fake, run, submitted
+from tests.engine.clockwork import START, Heard, groups_on, new_fake, now, run, submitted
 
 RUNNING, SUCCEEDED, QUEUED = JobState.RUNNING, JobState.SUCCEEDED, JobState.QUEUED
 
@@ -260,6 +261,18 @@ def test_on_kill_leave_keeps_the_job_running_past_its_deadline() -> None:
     assert "may still be running" in with_failure(outcome).failures[0].message
 
 
+def test_a_job_that_is_left_running_is_not_waited_for_any_longer() -> None:
+    fake, deadline = new_fake(), START.add(seconds=60)
+
+    async def main() -> pendulum.DateTime:
+        handle = submitted(fake, **fake_spec(states=[RUNNING], lines=["x"]))
+        plan = WaitPlan(handle=handle, execution_deadline=deadline, on_kill="leave")
+        await wait_for_job(plan, groups_on(fake), Heard())
+        return now()
+
+    assert run(main()) == deadline
+
+
 def test_queue_timeout_gives_up_on_a_job_that_does_not_start_and_says_why() -> None:
     fake = new_fake()
 
@@ -283,26 +296,6 @@ def test_a_job_that_started_is_not_touched_by_queue_timeout() -> None:
     outcome = follow(fake, spec=fake_spec(states=states), queue_deadline=START.add(seconds=10))
     assert outcome.state is SUCCEEDED
     assert fake.cancelled == []
-
-
-def test_a_waiting_job_is_explained_after_a_while_and_again_when_the_reason_changes() -> None:
-    fake, heard = new_fake(), Heard()
-
-    async def main() -> None:
-        handle = submitted(fake)
-        fake.move(handle, QUEUED)
-        fake.job(handle).reason = "no quota"
-        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
-        await asyncio.sleep(100)
-        assert fake.calls["explain"] == 0
-        await asyncio.sleep(300)
-        fake.job(handle).reason = "no zone"
-        await asyncio.sleep(300)
-        waiting.cancel()
-
-    run(main())
-    told = [note.split(": ")[1] for note in heard.notes if "has not started" in note]
-    assert told == ["no quota", "no zone"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -60,6 +60,16 @@ class FakeJobOperator(JobTask):
         super().__init__(**{"task_id": "t", "image": "busybox", "deferrable": False, **kwargs})
         self.script_of_states = script_of_states
         self.check_choices()
+
+    mounts_storage: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def check_spec(cls, spec: JobSpec) -> None:
+        """Take every job."""
+
+    @classmethod
+    def check_request(cls, spec: JobSpec) -> None:
+        """Take every request."""
 
     def resolve_targets(self) -> list[Target]:
         options = {"fake": self.script_of_states} if self.script_of_states else {}

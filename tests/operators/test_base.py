@@ -85,7 +85,7 @@ def test_a_template_beside_a_bad_value_does_not_hide_it() -> None:
 
 def test_every_template_field_is_an_attribute() -> None:
     made = operator()
-    assert [name for name in made.template_fields if not hasattr(made, name)] == []
+    assert [name for name in type(made).template_fields if not hasattr(made, name)] == []
 
 
 def test_a_job_can_be_mapped() -> None:

@@ -197,6 +197,6 @@ def test_a_connection_that_leads_nowhere_is_told(
 
 def test_every_template_field_is_an_attribute_and_the_job_can_be_mapped() -> None:
     made = operator()
-    assert [name for name in made.template_fields if not hasattr(made, name)] == []
+    assert [name for name in type(made).template_fields if not hasattr(made, name)] == []
     with DAG("d", schedule=None):
         ContainerJobOperator.partial(task_id="t", image="busybox", targets=TARGETS).expand(backend=NAMES)

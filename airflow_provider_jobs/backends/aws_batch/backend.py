@@ -56,7 +56,7 @@ class AwsBatchBackend:
         self.hook = AwsBatchHook(ref.conn_id, scope.region_name)
         self._job_queue = scope.job_queue if isinstance(scope, AwsBatchScope) else None
         self._parts = PartLookup(self.hook)
-        self._logs = LogReader(self.hook)
+        self._logs = LogReader(self.hook, user=ref.model_dump_json())
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
         """Submit the job; one of the same key that exists is returned as it is.
@@ -161,6 +161,9 @@ class AwsBatchBackend:
             started_at=ending.started_at,
             ended_at=ending.ended_at,
             cancelling=not mapping.is_over(job) and mapping.is_cancelled(job),
+            vcpus=details.given(job, "VCPU") if ending.ended_at else None,
+            memory_mib=details.given(job, "MEMORY") if ending.ended_at else None,
+            index_seconds=ending.index_seconds,
         )
 
 

@@ -98,6 +98,17 @@ def variable(job: Fields, name: str) -> str | None:
     return next((each.get("value") for some in listed for each in some if each.get("name") == name), None)
 
 
+def given(job: Fields, kind: str) -> float | None:
+    """Return how much one task of a job has of a kind, ``None`` where the service does not say.
+
+    :param kind: ``VCPU``, or ``MEMORY`` in mebibytes
+        (https://docs.aws.amazon.com/batch/latest/APIReference/API_ResourceRequirement.html)
+    """
+    containers = [_part(job, "container"), *_ecs_containers(job)]
+    needs = (each for container in containers for each in container.get("resourceRequirements") or ())
+    return sum(float(each["value"]) for each in needs if each["type"] == kind) or None
+
+
 def attempts(job: Fields) -> list[Attempt]:
     """Return the attempts, oldest first; the one under way is the last.
 
@@ -113,6 +124,12 @@ def attempts(job: Fields) -> list[Attempt]:
     if latest and (not past or any(each.stream and each.stream not in streams for each in latest)):
         past.append(_attempt(job, len(past), containers=latest))
     return past
+
+
+def run_seconds(job: Fields) -> float:
+    """Return for how long the attempts of a job that has ended ran, together."""
+    ran = (each.stopped_ms - each.started_ms for each in attempts(job) if each.started_ms and each.stopped_ms)
+    return sum(ran) / 1000
 
 
 def moment(stamp_ms: Any) -> pendulum.DateTime | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_jobs.backends.aws_batch import details, mapping
 from airflow_provider_jobs.backends.aws_batch.hook import AwsBatchHook
 from airflow_provider_jobs.core.errors import PermanentError
+from airflow_provider_jobs.core.explanations import explanation
 from airflow_provider_jobs.core.states import JobState
 
 Fields = Mapping[str, Any]
@@ -32,7 +33,8 @@ _TELLING: dict[str, str] = {
     "with the policy AWSBatchServiceRole",
     "EC2_INSTANCE_CONFIGURATION_UNSUPPORTED": "The instance types of the compute environment do not fit its "
     "zones or its launch template",
-    "ACTION_REQUIRED": "The compute environments of the queue are invalid",
+    "ACTION_REQUIRED": "The compute environments of the queue are invalid. Describe them, and correct what "
+    "their statusReason names",
     "UNDETERMINED": "The job blocks its queue and the service does not know why. Check that the machines "
     "reach ECS, that no quota of EC2 is used up, and that the job fits an instance type",
 }
@@ -51,8 +53,16 @@ class Explainer:
         waits = _WAITING.get(job["status"])
         if waits is None:
             return None
-        reasons = [*_said(job), *self._depended_on(job), *self._of_queue(job)] or [*self._in_line(job)]
-        return f"The job is {waits}. {' '.join(reasons)}" if reasons else None
+        said = job.get("statusReason")
+        advice = _advice(said) if said else None
+        reasons = [advice] if advice else []
+        reasons += [*self._depended_on(job), *self._of_queue(job)]
+        if not said:
+            reasons += self._in_line(job)
+        if said and not advice:
+            # Nothing else tells this reason from another one.
+            reasons.append(f"The service's reason is {said!r}")
+        return explanation(". ".join([f"The job is {waits}", *reasons]), advice and said) if reasons else None
 
     def _child_that_waits(self, parent: Fields) -> Fields:
         """Return an array with status and reason of the child that is next to run, where none has begun."""
@@ -61,8 +71,8 @@ class Explainer:
             return {**parent, "status": "STARTING" if "STARTING" in summary else "RUNNING"}
         if "RUNNABLE" not in summary:
             return parent
-        page = self._hook.list_jobs_page(array_job_id=parent["jobId"], status="RUNNABLE", page_size=1)
-        said = next((child.get("statusReason") for child in page.items), None)
+        page = self._hook.list_jobs_page(array_job_id=parent["jobId"], status="RUNNABLE", page_size=100)
+        said = next((child["statusReason"] for child in page.items if child.get("statusReason")), None)
         return {**parent, "status": "RUNNABLE", "statusReason": said}
 
     def _depended_on(self, job: Fields) -> Iterator[str]:
@@ -73,7 +83,7 @@ class Explainer:
         others = self._hook.describe_jobs(ids)
         waiting = [f"{each['jobName']} ({each['jobId']}) is {each['status']}" for each in others]
         if waiting:
-            yield f"It depends on: {', '.join(waiting)}."
+            yield f"It depends on: {', '.join(waiting)}"
 
     def _of_queue(self, job: Fields) -> Iterator[str]:
         if job["status"] in _NO_NEWS:
@@ -85,28 +95,36 @@ class Explainer:
                 yield from about_environment(place)
 
     def _in_line(self, job: Fields) -> Iterator[str]:
-        """Yield how many jobs will run before it; the service lists the first hundred."""
+        """Yield how many jobs will run before it, and what blocks them; the service lists a hundred."""
         if job["status"] != "RUNNABLE":
             return
         try:
             front = self._hook.get_job_queue_snapshot(job["jobQueue"]).get("frontOfQueue") or {}
         except PermanentError:
             return
-        ids = [each["jobArn"].rpartition("/")[2].partition(":")[0] for each in front.get("jobs") or ()]
-        before = ids.index(job["jobId"]) if job["jobId"] in ids else len(ids)
+        ids = [each["jobArn"].rpartition("/")[2] for each in front.get("jobs") or ()]
+        ours = next((n for n, each in enumerate(ids) if each.partition(":")[0] == job["jobId"]), None)
+        before = len(ids) if ours is None else ours
         if before:
-            more = "" if job["jobId"] in ids else " or more"
-            yield f"Jobs before it in its queue: {before}{more}."
+            yield f"Jobs before it in its queue: {before}{'' if ours is not None else ' or more'}"
+            yield from self._blocking(ids[0])
+
+    def _blocking(self, job_id: str) -> Iterator[str]:
+        """Yield what keeps the job at the head of a queue, and with it all others, from running."""
+        for head in _asked(self._hook.describe_jobs, [job_id]):
+            if said := head.get("statusReason"):
+                yield (
+                    f"The first of them, {head['jobName']} ({job_id}), blocks the queue: {said}. Cancel it, "
+                    f"or take another job_queue, or help it: {_advice(said) or 'do what the service says'}"
+                )
 
 
-def _said(job: Fields) -> Iterator[str]:
-    """Yield what the service says itself, with what to do about it where that is known."""
-    if said := job.get("statusReason"):
-        advice = next((advice for word, advice in _TELLING.items() if word in said), None)
-        yield f"{advice}. The service says: {said}." if advice else f"The service says: {said}."
+def _advice(said: str) -> str | None:
+    """Return what to do about a ``statusReason``, where that is known."""
+    return next((advice for word, advice in _TELLING.items() if word in said), None)
 
 
-def _asked(call: Callable[[list[str]], Iterator[Fields]], names: list[str]) -> list[Fields]:
+def _asked(call: Callable[[list[str]], Iterable[Fields]], names: list[str]) -> list[Fields]:
     """Return the answer; what is not there, or may not be asked for, explains nothing."""
     try:
         return list(call(names))
@@ -118,9 +136,9 @@ def _of_place(kind: str, name: str, place: Fields) -> Iterator[str]:
     """Yield what keeps a queue or a compute environment from running jobs."""
     because = f": {place['statusReason']}" if place.get("statusReason") else ""
     if place.get("state") == "DISABLED":
-        yield f"{kind} {name} is DISABLED. Enable it."
+        yield f"{kind} {name} is DISABLED. Enable it"
     if place.get("status") == "INVALID":
-        yield f"{kind} {name} is INVALID{because}."
+        yield f"{kind} {name} is INVALID{because}. Correct what it names and update it, or take another"
 
 
 def about_environment(place: Fields) -> Iterator[str]:
@@ -131,5 +149,5 @@ def about_environment(place: Fields) -> Iterator[str]:
     if most == 0 or (most and wanted is not None and wanted >= most):
         yield (
             f"Compute environment {place['computeEnvironmentName']} has all of its {most} vCPUs in use. "
-            "Wait, or raise its maxvCpus."
+            "Wait, or raise its maxvCpus"
         )

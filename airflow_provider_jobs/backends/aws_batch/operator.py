@@ -11,6 +11,7 @@ from typing import Any
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.operators.arguments import JobModels
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.templates import TemplateFields
 
 _SCOPE = ("job_queue", "region_name")
 _OPTIONS = (
@@ -101,7 +102,7 @@ class AwsBatchJobOperator(JobOperator):
         "AWS Batch drops the record of a job by itself, some days after its end, "
         "and takes no request to delete it"
     )
-    template_fields: Sequence[str] = (*JobOperator.template_fields, "aws_conn_id", *_SCOPE, *_OPTIONS)
+    template_fields = TemplateFields(*JobOperator.template_fields, "aws_conn_id", *_SCOPE, *_OPTIONS)
 
     def __init__(  # noqa: PLR0913 - these are the words of the service
         self,

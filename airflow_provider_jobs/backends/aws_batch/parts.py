@@ -29,6 +29,7 @@ class Ending:
 
     :param state: where the children say more than the job itself
     :param failed_indexes: the original indexes that did not succeed
+    :param index_seconds: for how long all of them ran, ``None`` where not all were asked for
     """
 
     state: JobState | None = None
@@ -36,6 +37,7 @@ class Ending:
     failed_indexes: tuple[int, ...] = ()
     started_at: pendulum.DateTime | None = None
     ended_at: pendulum.DateTime | None = None
+    index_seconds: float | None = None
 
 
 class PartLookup:
@@ -57,6 +59,7 @@ class PartLookup:
             failed_indexes=(handle.original_index(0),) if failed else (),
             started_at=mapping.started_at(job),
             ended_at=mapping.ended_at(job),
+            index_seconds=None if details.is_multi_node(job) else details.run_seconds(job),
         )
 
     def _of_array(self, handle: JobHandle, job: Fields) -> Ending:
@@ -80,6 +83,9 @@ class PartLookup:
             failed_indexes=tuple(sorted(map(handle.original_index, missing))),
             started_at=_first(mapping.started_at(each) for each in (job, *children.values())),
             ended_at=mapping.ended_at(job) or _last(mapping.ended_at(each) for each in children.values()),
+            index_seconds=(
+                sum(map(details.run_seconds, children.values())) if len(children) == handle.size else None
+            ),
         )
 
     def _failed(self, job: Fields) -> list[Fields]:

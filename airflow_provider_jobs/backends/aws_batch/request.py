@@ -27,7 +27,7 @@ from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import MANAGED_BY, JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import compact
-from airflow_provider_jobs.core.prelude import input_variables, wrap
+from airflow_provider_jobs.core.prelude import input_variables, too_large, wrap
 from airflow_provider_jobs.core.spec import JobSpec
 
 Fields = dict[str, Any]
@@ -283,11 +283,11 @@ def _too_long(spec: JobSpec, what: str, limit: int) -> InvalidArgument:
         "array_size": spec.indexes,
     }
     name = max(values, key=lambda each: len(_json(values[each])))
-    return InvalidArgument(
-        name,
-        f"{what}, and AWS Batch takes {limit:,}",
-        remedy="Put what is long into a bucket or into the image, and hand its address over",
-    )
+    told = f"{what}, and AWS Batch takes {limit:,}"
+    remedy = "Put what is long into a bucket or into the image, and hand its address over"
+    if name in ("input", "inputs"):
+        return too_large(spec, told, remedy=remedy)
+    return InvalidArgument(name, told, remedy=remedy)
 
 
 def _json(value: Any) -> str:

@@ -6,7 +6,7 @@ It only joins the hook's calls with the modules beside it; it never sleeps, repe
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pendulum
 
@@ -83,8 +83,8 @@ class AzureBatchBackend:
         """
         return self._submitting.find(Place.for_key(key, self._job_id), key)
 
-    def describe(self, handles: Sequence[JobHandle]) -> list[JobReport]:
-        """Return one report for every handle, in their order.
+    def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield one report for every handle, each when it is made.
 
         Jobs of their own cost one call for all that have not ended, and one for each whose tasks are looked
         at: those that were never seen before or have ended, a quarter of those that have not started, and
@@ -141,11 +141,14 @@ class AzureBatchBackend:
         if told := explain_job(job):
             return told
         if report.state is JobState.STARTING:
-            return "A node runs the job's preparation task"
+            return (
+                "A node runs the job's preparation task. See how far it is: "
+                f"az batch job prep-release-status list --job-id {job.id}"
+            )
         made = job.execution_info.pool_id if job.execution_info else None
         pool_id = made or (job.pool_info.pool_id if job.pool_info else None)
         if pool_id is None:
-            return "The pool of the job is not created yet"
+            return "The pool of the job is not created yet. Wait; the service makes it with the job"
         try:
             pool = self.hook.get_pool(pool_id)
             nodes = list(self.hook.list_nodes(pool_id))

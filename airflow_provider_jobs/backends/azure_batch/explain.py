@@ -101,7 +101,7 @@ def _resize_error(pool: BatchPool) -> str:
 def _no_nodes(pool: BatchPool) -> str:
     target = (pool.target_dedicated_nodes or 0) + (pool.target_low_priority_nodes or 0)
     if word(pool.allocation_state) == "resizing" or target:
-        return f"Pool {pool.id} has no nodes yet; {target} are being allocated"
+        return f"Pool {pool.id} has no nodes yet. Wait some minutes: {target} are being allocated"
     if pool.enable_auto_scale:
         run = pool.auto_scale_run
         if run is not None and run.error is not None:
@@ -130,7 +130,7 @@ def _node_error(node: BatchNode) -> str:
     """Return what the service says about a node, as the end of a clause."""
     info = node.start_task_info
     if word(node.state) == "starttaskfailed" and info is not None:
-        if info.failure_info is not None:
+        if info.failure_info is not None and info.failure_info.code != "FailureExitCode":
             return f": the start task failed, {_sentence(info.failure_info.code, info.failure_info.message)}"
         return f": the start task exited with code {info.exit_code}"
     for error in node.errors or ():
@@ -145,12 +145,13 @@ def _about_nodes(pool: BatchPool, nodes: Sequence[BatchNode]) -> str | None:
     if kinds["busy"]:
         slots = pool.task_slots_per_node or 1
         each = f"{slots} slot{'s' if slots > 1 else ''} each"
+        resizing = word(pool.allocation_state) == "resizing" or kinds["coming"]
         return (
             f"All {kinds['busy']} nodes of pool {pool.id} that can run tasks are busy ({each}). "
-            "Wait, or resize the pool"
+            f"{'Wait; more nodes are coming' if resizing else 'Wait, or resize the pool'}"
         )
     if kinds["coming"]:
-        return f"{kinds['coming']} nodes of pool {pool.id} are starting"
+        return f"{kinds['coming']} nodes of pool {pool.id} are starting. Wait some minutes"
     if kinds["closed"]:
         return f"The nodes of pool {pool.id} are offline. Enable scheduling on them"
     if kinds["gone"]:

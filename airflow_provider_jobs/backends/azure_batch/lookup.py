@@ -8,13 +8,13 @@ some hundreds of them, and a job that runs leaves that list when its tasks have 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from azure.batch.models import BatchJob, BatchTask
 
 from airflow_provider_jobs.backends.azure_batch import mapping
 from airflow_provider_jobs.backends.azure_batch.calls import MAX_PAGE
-from airflow_provider_jobs.backends.azure_batch.fan_out import at_once
+from airflow_provider_jobs.backends.azure_batch.fan_out import answers, at_once
 from airflow_provider_jobs.backends.azure_batch.hook import AzureBatchHook
 from airflow_provider_jobs.backends.azure_batch.mapping import Tally
 from airflow_provider_jobs.backends.azure_batch.places import Place
@@ -31,6 +31,8 @@ JOBS_PER_LIST = 4
 LOOKS = 8
 # A job that has not started is looked at in every so manieth describe at least.
 ROUNDS = 4
+# Thousands are active at once, and the vendor's model of one weighs kilobytes.
+_ACTIVE = BatchJob({"state": "active"})
 
 
 class TaskLookup:
@@ -47,21 +49,10 @@ class TaskLookup:
         self._seen = Seen()
         self._lists = TaskLists(hook, self._seen, whole_up_to=whole_up_to)
 
-    def reports(self, handles: Sequence[JobHandle]) -> list[JobReport]:
-        """Return one report for every handle, in their order.
-
-        What has ended is not asked for again where another call fails: the next describe has it.
-        """
-        by_id = {handle.native_id: handle for handle in handles}
-        told = self._seen.take_ends(by_id)
-        left = [handle for native_id, handle in by_id.items() if native_id not in told]
-        try:
-            self._tell_own([handle for handle in left if not _is_shared(handle)], told)
-            self._tell_shared([handle for handle in left if _is_shared(handle)], told)
-        except JobsError:
-            self._seen.keep_ends(told)
-            raise
-        return [told[handle.native_id] for handle in handles]
+    def reports(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield one report for every handle, each when it is made; the order is that of the calls."""
+        yield from self._of_own([handle for handle in handles if not _is_shared(handle)])
+        yield from self._of_shared([handle for handle in handles if _is_shared(handle)])
 
     def unfinished_task(self, handle: JobHandle) -> BatchTask | None:
         """Return one task of a handle that has not completed, with what it asks of a node."""
@@ -83,20 +74,18 @@ class TaskLookup:
 
     # Jobs of their own
 
-    def _tell_own(self, handles: Sequence[JobHandle], told: dict[str, JobReport]) -> None:
-        """Add the reports of jobs of their own."""
-        jobs = self._unended() if len(handles) >= JOBS_PER_LIST else {}
+    def _of_own(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield the reports of jobs of their own."""
+        jobs = self._unended({each.native_id for each in handles}) if len(handles) >= JOBS_PER_LIST else {}
         active = [each for each in handles if mapping.job_word(jobs.get(each.native_id)) == "active"]
+        left = {handle.native_id: handle for handle in handles}
         due = {handle.native_id for handle in self._due(active)}
         for handle in active:
             seen = self._seen.tally(handle.native_id)
             if seen is not None and handle.native_id not in due:
-                told[handle.native_id] = mapping.report(handle, seen, jobs[handle.native_id])
-
-        def look(handle: JobHandle) -> None:
-            told[handle.native_id] = self._look(handle, jobs.get(handle.native_id))
-
-        at_once(look, [handle for handle in handles if handle.native_id not in told])
+                del left[handle.native_id]
+                yield mapping.report(handle, seen, jobs[handle.native_id])
+        yield from answers(lambda handle: self._look(handle, jobs.get(handle.native_id)), list(left.values()))
 
     def _due(self, active: Sequence[JobHandle]) -> list[JobHandle]:
         """Return those of the active jobs whose tasks are to be looked at now.
@@ -131,24 +120,30 @@ class TaskLookup:
 
     # Jobs that others share
 
-    def _tell_shared(self, handles: Sequence[JobHandle], told: dict[str, JobReport]) -> None:
-        """Add the reports of submissions in shared jobs."""
+    def _of_shared(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
+        """Yield the reports of submissions in shared jobs; where a call fails, first those that are known."""
         tallies: dict[str, Tally] = {}
+        refused: JobsError | None = None
         try:
             self._lists.add_shared(handles, tallies)
-        finally:
-            for handle in handles:
-                counted = tallies.get(handle.native_id)
-                if counted is not None and not mapping.needs_job(handle, counted):
-                    told[handle.native_id] = self._report(handle, counted, None)
-        left = [handle for handle in handles if handle.native_id not in told]
+        except JobsError as error:
+            refused = error
+        left: list[JobHandle] = []
+        for handle in handles:
+            counted = tallies.get(handle.native_id)
+            if counted is not None and not mapping.needs_job(handle, counted):
+                yield self._report(handle, counted, None)
+            else:
+                left.append(handle)
+        if refused is not None:
+            raise refused
         jobs = self._jobs({Place.of(each.native_id).job_id for each in left if each.native_id in tallies})
         for handle in left:
             counted, job = tallies.get(handle.native_id), jobs.get(Place.of(handle.native_id).job_id)
             if counted is None or job is None:
-                told[handle.native_id] = JobReport(native_id=handle.native_id, found=False)
+                yield JobReport(native_id=handle.native_id, found=False)
             else:
-                told[handle.native_id] = self._report(handle, counted, job)
+                yield self._report(handle, counted, job)
 
     # Both
 
@@ -169,15 +164,20 @@ class TaskLookup:
             self._seen.forget(handle.native_id)
         return told
 
-    def _unended(self) -> dict[str, BatchJob]:
-        """Return the jobs of the account that have not ended, by id."""
-        return {job.id: job for job in self._hook.list_jobs("state ne 'completed'", JOB_FIELDS)}
+    def _unended(self, job_ids: Container[str]) -> dict[str, BatchJob]:
+        """Return those of the jobs that have not ended, by id; of one that is active no more than that."""
+        listed = self._hook.list_jobs("state ne 'completed'", JOB_FIELDS)
+        return {
+            job["id"]: _ACTIVE if mapping.job_word(job) == "active" else job
+            for job in listed
+            if job["id"] in job_ids
+        }
 
     def _jobs(self, job_ids: set[str]) -> dict[str, BatchJob | None]:
         """Return the jobs of these ids, ``None`` for those that are gone."""
         found: dict[str, BatchJob | None] = {}
         if len(job_ids) >= JOBS_PER_LIST:
-            found.update((job_id, job) for job_id, job in self._unended().items() if job_id in job_ids)
+            found.update(self._unended(job_ids))
         left = sorted(job_ids - found.keys())
         found.update(zip(left, at_once(self._job, left), strict=True))
         return found

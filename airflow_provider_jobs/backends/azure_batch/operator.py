@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_jobs.core.arguments import build_model
+from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.operators.arguments import JobModels
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.templates import TemplateFields
 
 _OPTIONS = (
     "pool_id",
@@ -21,7 +23,7 @@ _OPTIONS = (
     "container_registry",
     "container_working_directory",
     "resource_files",
-    "output_files",
+    "upload_files",
     "application_packages",
     "user_identity",
     "exit_conditions",
@@ -59,8 +61,9 @@ class AzureBatchTaskOperator(JobOperator):
         {"resourceId": ...}}``
     :param container_working_directory: ``"taskWorkingDirectory"`` or ``"containerImageDefault"``
     :param resource_files: what is downloaded before, ``[{"httpUrl": ..., "filePath": ...}]``
-    :param output_files: what is uploaded afterwards, ``[{"filePattern": ..., "destination": ...,
+    :param upload_files: what the service uploads afterwards, ``[{"filePattern": ..., "destination": ...,
         "uploadOptions": ...}]``
+    :param output_files: as every operator has it; a dict among them is one of ``upload_files``
     :param application_packages: ids of application packages, ``"app"`` or ``"app#1.0"``
     :param user_identity: whom the command runs as, a user name or ``{"autoUser": {"scope": "pool",
         "elevationLevel": "admin"}}``
@@ -84,7 +87,7 @@ class AzureBatchTaskOperator(JobOperator):
     # The job is also a part of where: without it a submission could not be found again by its key.
     scope_fields = ("job_id",)
     option_fields = _OPTIONS
-    template_fields: Sequence[str] = (*JobOperator.template_fields, "azure_batch_conn_id", *_OPTIONS)
+    template_fields = TemplateFields(*JobOperator.template_fields, "azure_batch_conn_id", *_OPTIONS)
 
     def __init__(  # noqa: PLR0913 - these are the words of the service
         self,
@@ -97,7 +100,8 @@ class AzureBatchTaskOperator(JobOperator):
         container_registry: Mapping[str, Any] | None = None,
         container_working_directory: str | None = None,
         resource_files: Sequence[Mapping[str, Any]] | None = None,
-        output_files: Sequence[Mapping[str, Any]] | None = None,
+        upload_files: Sequence[Mapping[str, Any]] | None = None,
+        output_files: Sequence[str | Mapping[str, Any]] | Mapping[str, Any] | None = None,
         application_packages: Sequence[str | Mapping[str, Any]] | None = None,
         user_identity: str | Mapping[str, Any] | None = None,
         exit_conditions: Mapping[str, Any] | None = None,
@@ -112,6 +116,12 @@ class AzureBatchTaskOperator(JobOperator):
         job_release_task: str | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
+        listed = output_files if isinstance(output_files, (list, tuple)) else ()
+        if uploads := [each for each in listed if isinstance(each, Mapping)]:
+            upload_files = [*(upload_files or ()), *uploads]
+            kwargs["output_files"] = [each for each in listed if not isinstance(each, Mapping)]
+        else:
+            kwargs["output_files"] = output_files
         super().__init__(**kwargs)
         self.azure_batch_conn_id = azure_batch_conn_id
         self.pool_id = pool_id
@@ -121,7 +131,7 @@ class AzureBatchTaskOperator(JobOperator):
         self.container_registry = container_registry
         self.container_working_directory = container_working_directory
         self.resource_files = resource_files
-        self.output_files = output_files
+        self.upload_files = upload_files
         self.application_packages = application_packages
         self.user_identity = user_identity
         self.exit_conditions = exit_conditions
@@ -161,3 +171,16 @@ class AzureBatchTaskOperator(JobOperator):
         from airflow_provider_jobs.backends.azure_batch.options import AzureBatchOptions, check_together
 
         check_together(spec, build_model(AzureBatchOptions, spec.options))
+
+    @classmethod
+    def check_request(cls, spec: JobSpec) -> None:
+        """Write the tasks as a trial.
+
+        :raises InvalidArgument: the service would refuse them; ``InputTooLarge`` for the size of the input
+        """
+        import pendulum
+
+        from airflow_provider_jobs.backends.azure_batch.request import build_submission
+
+        key = JobKey(dag_id="dag", run_id="run", task_id="task")
+        build_submission(spec, key, submitted_at=pendulum.now("UTC")).tasks()

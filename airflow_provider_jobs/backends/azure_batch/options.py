@@ -110,7 +110,7 @@ class AzureBatchOptions(BaseModel):
     container_registry: ContainerRegistry | None = None
     container_working_directory: Literal["taskWorkingDirectory", "containerImageDefault"] | None = None
     resource_files: list[ResourceFile] | None = None
-    output_files: list[OutputFile] | None = None
+    upload_files: list[OutputFile] | None = None
     application_packages: list[ApplicationPackage] | None = None
     user_identity: UserIdentity | None = None
     exit_conditions: ExitConditions | None = None

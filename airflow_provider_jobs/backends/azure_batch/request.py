@@ -24,11 +24,12 @@ from airflow_provider_jobs.backends.azure_batch.options import (
 from airflow_provider_jobs.backends.azure_batch.places import Facts, Place
 from airflow_provider_jobs.backends.azure_batch.words import AutoPool, Part
 from airflow_provider_jobs.core.arguments import build_model
-from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.identity import MANAGED_BY, JobKey, job_labels
 from airflow_provider_jobs.core.merge import compact, deep_merge
+from airflow_provider_jobs.core.prelude import check_input, too_large, wrap_files
 from airflow_provider_jobs.core.spec import JobSpec
 
+_TO_A_BLOB = "Put the input into a blob and hand its address over, or use resource_files"
 _AUTO_POOL_PREFIX = "airflow"
 Json = dict[str, Any]
 
@@ -72,7 +73,9 @@ class Submission:
         :param indexes: of these original indexes alone
         :raises InvalidArgument: one is larger than the service takes
         """
-        return [self._task(index) for index in (self.indexes if indexes is None else indexes)]
+        tasks = [self._task(index) for index in (self.indexes if indexes is None else indexes)]
+        check_input(self.spec, remedy=_TO_A_BLOB)
+        return tasks
 
     def _own_job(self) -> Json:
         options = self.options
@@ -121,7 +124,7 @@ class Submission:
             "commandLine": _command_line(spec),
             "containerSettings": _container_settings(spec, options),
             "resourceFiles": _wires(options.resource_files),
-            "outputFiles": _wires(options.output_files),
+            "outputFiles": _wires(options.upload_files),
             "environmentSettings": _named_values(spec.env),
             "affinityInfo": {"affinityId": options.affinity_id},
             "constraints": {
@@ -151,6 +154,8 @@ class Submission:
             variables["JOB_INPUT"] = json.dumps(spec.input)
         if spec.inputs is not None:
             variables["JOB_INPUT"] = json.dumps(spec.inputs[index])
+        if spec.files is not None:
+            variables |= spec.files.variables_of(index, is_array=spec.is_array)
         return variables | (self.facts.as_variables() if self.place.is_shared else {})
 
 
@@ -181,6 +186,8 @@ def _command_line(spec: JobSpec) -> str:
     Empty, it leaves the image's own entry point:
     https://learn.microsoft.com/azure/batch/batch-docker-container-workloads#container-task-command-line
     """
+    if words := wrap_files(spec):
+        return shlex.join(words)
     if spec.script is not None:
         return shlex.join(["/bin/sh", "-c", spec.script])
     return shlex.join(spec.command or ())
@@ -247,12 +254,8 @@ def _is_windows(pool: AutoPool) -> bool:
 
 def _check_size(task: Json, spec: JobSpec) -> None:
     if (size := body_bytes(task)) > MAX_BODY_BYTES:
-        argument = "inputs" if spec.inputs else "input" if spec.input is not None else "env"
-        raise InvalidArgument(
-            argument,
-            f"a task is {size:,} bytes long, and the service takes {MAX_BODY_BYTES:,}",
-            remedy="Put the input into a blob and hand its address over, or use resource_files",
-        )
+        told = f"a task is {size:,} bytes long, and the service takes {MAX_BODY_BYTES:,}"
+        raise too_large(spec, told, remedy=_TO_A_BLOB)
 
 
 def _wire(part: Part | None) -> Json | None:

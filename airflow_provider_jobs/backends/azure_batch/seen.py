@@ -8,23 +8,22 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 
 from airflow_provider_jobs.backends.azure_batch import mapping
 from airflow_provider_jobs.backends.azure_batch.mapping import Tally
-from airflow_provider_jobs.core.models import JobHandle, JobReport
+from airflow_provider_jobs.core.models import JobHandle
 
 # Some hundred bytes each. More than a triggerer waits for, and than an account may have at once.
 MAX_KEPT = 20_000
 
 
 class Seen:
-    """The last tally of what has not ended, and ends that were seen and could not be told."""
+    """The last tally of what has not ended."""
 
     def __init__(self, *, most: int = MAX_KEPT) -> None:
         self._most = most
         self._tallies: dict[str, tuple[int, Tally]] = {}
-        self._ends: dict[str, JobReport] = {}
         self._turns = itertools.count()
         self._lock = threading.Lock()
 
@@ -51,17 +50,3 @@ class Seen:
         with self._lock:
             turns = {handle.native_id: self._tallies.get(handle.native_id, (-1,))[0] for handle in handles}
         return heapq.nsmallest(count, handles, key=lambda handle: turns[handle.native_id])
-
-    def keep_ends(self, told: Mapping[str, JobReport]) -> None:
-        """Keep the reports of ends until :meth:`take_ends`: how a job has ended does not change."""
-        ends = {each: told for each, told in told.items() if told.state and told.state.is_terminal}
-        with self._lock:
-            self._ends = dict(itertools.islice({**self._ends, **ends}.items(), self._most))
-
-    def take_ends(self, wanted: Container[str]) -> dict[str, JobReport]:
-        """Return the ends that are kept of these native ids, and keep none of them any more."""
-        with self._lock:
-            taken = {native_id: told for native_id, told in self._ends.items() if native_id in wanted}
-            for native_id in taken:
-                del self._ends[native_id]
-        return taken

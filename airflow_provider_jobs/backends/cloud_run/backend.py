@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import starmap
 from typing import NamedTuple
 
 from google.cloud.run_v2 import Condition, Execution, Job
@@ -32,8 +33,8 @@ from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
-from airflow_provider_jobs.google_cloud.ends import Ends
 from airflow_provider_jobs.google_cloud.listing import with_project
+from airflow_provider_jobs.google_cloud.log_entries import MOST_POSITIONS
 from airflow_provider_jobs.google_cloud.log_reader import LogReader
 from airflow_provider_jobs.google_cloud.messages import moment
 
@@ -70,6 +71,7 @@ class CloudRunBackend:
     limits = Limits(
         describe_chunk=10_000,
         describe_floor_seconds=1.0,
+        logs_chunk=MOST_POSITIONS,
         logs_floor_seconds=2.0,
         find_lag_seconds=LIST_LAG_SECONDS,
     )
@@ -79,8 +81,7 @@ class CloudRunBackend:
         self.ref = ref
         self.hook = CloudRunHook(ref.conn_id, self._scope.chain)
         self._lookup = ExecutionLookup(self.hook)
-        self._ends = Ends()
-        self._logs = LogReader(self.hook, ExecutionLogs())
+        self._logs = LogReader(self.hook, ExecutionLogs(), user=ref.model_dump_json())
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
         """Run the job, made or changed first where an image is given; an execution of the key is returned.
@@ -116,14 +117,14 @@ class CloudRunBackend:
         return None if execution is None else self._handle(execution)
 
     def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
-        """Yield one report for every handle, in their order; of thousands, each is made when it is taken.
+        """Yield one report for every handle, each as it is taken; of thousands, a page's lie in memory.
 
         Up to nine executions are asked for one by one, more with pages of a list, which hold a thousand each:
         of their job's, of which the service keeps no more than that, where they are at least a hundred of
         it, of the region's otherwise. One that has failed costs at least one call more, for its tasks. Where
         a call is refused, the next describe goes on from there.
         """
-        return self._ends.reports(handles, self._lookup.executions, self._report)
+        return starmap(self._report, self._lookup.executions(handles))
 
     def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
         """Ask for the cancel and do not wait for it. The service takes no reason."""
@@ -259,5 +260,5 @@ class CloudRunBackend:
 
     def _is_leaving(self, handle: JobHandle) -> bool:
         """Return whether it is over, gone, or on its way there, so that nothing is left to ask for."""
-        execution = self._lookup.executions([handle]).get(handle.native_id)
+        (_, execution) = next(self._lookup.executions([handle]))
         return execution is None or mapping.is_over(execution) or mapping.is_cancelling(execution)

@@ -43,6 +43,12 @@ def _check_existing(spec: JobSpec) -> None:
     for name in _OF_A_JOB_OPTIONS:
         if name in spec.options:
             raise _belongs_to_the_job(name)
+    if spec.files is not None and spec.files.bucket:
+        raise InvalidArgument(
+            "job_name",
+            "the job exists, and an execution cannot mount a bucket into it for the task's files",
+            remedy="Mount the bucket in the job, and set [airflow_provider_jobs] storage_mount to where",
+        )
     for name in spec.native:
         if name != "overrides":
             raise _belongs_to_the_job(f"native.{name}")

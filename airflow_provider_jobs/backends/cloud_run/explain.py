@@ -7,6 +7,7 @@ import re
 from google.cloud.run_v2 import Condition, Execution
 
 from airflow_provider_jobs.backends.cloud_run import mapping
+from airflow_provider_jobs.core.explanations import explanation
 from airflow_provider_jobs.core.states import JobState
 
 _RUNS = (JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
@@ -30,15 +31,21 @@ _KEY = (
 )
 _NETWORK = "The network is not there, or its subnetwork has no address left. Check network and subnetwork"
 
+_POLICY = "A policy of Binary Authorization forbids the image. Use one that it allows, or have it attested"
+_LATER = "The execution waits for its start time, which the service chooses. Wait, or set queue_timeout"
+_AGAIN = "An attempt has failed and the service tries again by itself. Wait, and read what it says"
+
 # What a condition's reason or message tells, and what to do about it; the first that fits counts.
 _TELLING: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"DELAYED_START"), _LATER),
+    (re.compile(r"IMAGE_UNAUTHORIZED|IMAGE_AUTHORIZATION"), _POLICY),
     (re.compile(r"\bgpu", re.IGNORECASE), _GPU),
     (re.compile(r"quota|limit|exceeded|exhausted", re.IGNORECASE), _QUOTA),
     (re.compile(r"secret", re.IGNORECASE), _ACCESS),
     (re.compile(r"encryption.key", re.IGNORECASE), _KEY),
     (re.compile(r"vpc|network|subnet|ip address", re.IGNORECASE), _NETWORK),
     (re.compile(r"container_|image", re.IGNORECASE), _IMAGE),
-    (re.compile(r"retry", re.IGNORECASE), "An attempt has failed and the service tries again"),
+    (re.compile(r"retry", re.IGNORECASE), _AGAIN),
 )
 
 
@@ -53,5 +60,5 @@ def explain(execution: Execution) -> str | None:
         said = f"{reason}: {each.message}" if reason and each.message else reason or each.message
         for pattern, advice in _TELLING:
             if said and pattern.search(f"{reason} {each.message}"):
-                return f"{advice}. The service says of {each.type_}: {said}"
+                return explanation(advice, said, of=each.type_)
     return None

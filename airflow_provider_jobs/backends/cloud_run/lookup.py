@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pendulum
 from google.cloud.run_v2 import Execution, Task
@@ -63,15 +63,17 @@ class ExecutionLookup:
             self._masked,
         )
 
-    def executions(self, handles: Sequence[JobHandle]) -> dict[str, mapping.Execution]:
-        """Return the executions that exist, by native id, with conditions, counts and times.
+    def executions(
+        self, handles: Sequence[JobHandle]
+    ) -> Iterator[tuple[JobHandle, mapping.Execution | None]]:
+        """Yield every handle with its execution, ``None`` for one that is gone; each as it comes.
 
-        They are protobuf's own messages.
+        Executions are protobuf's own messages, with conditions, counts and times.
         """
-        found: dict[str, mapping.Execution] = {}
+        by_id = {handle.native_id: handle for handle in handles}
         for parent, wanted in _by_list(handles).items():
-            found.update(self._listing.find(parent, wanted))
-        return found
+            for native_id, execution in self._listing.find(parent, wanted):
+                yield by_id[native_id], execution
 
     def of_key(self, job_name: str, key: JobKey) -> Execution | None:
         """Return the execution of a job that was made under a key, or ``None``.

@@ -34,6 +34,8 @@ KEY_VARIABLE = "AIRFLOW_JOB_KEY"
 STAMP_VARIABLE = "AIRFLOW_JOB_STAMP"
 # The container that runs the task's command in a job that we make; sidecars have other names.
 MAIN_CONTAINER = "job"
+# The volume of the bucket in which the job's files lie.
+FILES_VOLUME = "airflow-jobs"
 
 # https://cloud.google.com/run/docs/configuring/jobs/cpu: CPUs, and the mebibytes they may have
 CPU_MEMORY_MIB = {

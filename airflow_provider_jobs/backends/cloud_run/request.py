@@ -17,6 +17,7 @@ from google.cloud.run_v2 import Container, EnvVar, Job, RunJobRequest
 
 from airflow_provider_jobs.backends.cloud_run.checks import check_spec
 from airflow_provider_jobs.backends.cloud_run.options import (
+    FILES_VOLUME,
     KEY_VARIABLE,
     MAIN_CONTAINER,
     MAX_ARGUMENTS,
@@ -30,9 +31,10 @@ from airflow_provider_jobs.backends.cloud_run.options import (
 from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.files import BUCKET_MOUNT
 from airflow_provider_jobs.core.identity import MANAGED_BY, JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import compact, deep_merge
-from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE, input_variables, wrap
+from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE, input_variables, too_large, wrap
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.google_cloud.messages import named, parsed
 
@@ -75,6 +77,7 @@ def build_job(spec: JobSpec, key: JobKey) -> Job:
     options = check(spec)
     native = {name: value for name, value in spec.native.items() if name != "overrides"}
     wanted = deep_merge(compact(_job(spec, options)), named(native, Job, "native"))
+    _mount_files(wanted["template"]["template"], spec)
     labels = {name: value for name, value in job_labels(key).items() if name in _OF_THE_TASK}
     labels[SPEC_LABEL] = _fingerprint({**wanted, "labels": {**wanted.get("labels", {}), **labels}})
     job = parsed(wanted, Job)
@@ -153,22 +156,17 @@ def _env(variables: Mapping[str, str]) -> list[dict[str, str]]:
 
 def _check_variables(container: Overrides.ContainerOverride, spec: JobSpec) -> None:
     """Refuse what only shows when all variables are there."""
-    blamed = "inputs" if spec.inputs else "input" if spec.input is not None else "env"
     if len(container.env) > MAX_VARIABLES:
-        raise InvalidArgument(
-            blamed,
-            f"it makes {len(container.env)} variables, and the service takes {MAX_VARIABLES}",
-            remedy="Put the input into a bucket and hand its address over",
-        )
+        told = f"it makes {len(container.env)} variables, and the service takes {MAX_VARIABLES}"
+        raise too_large(spec, told, remedy="Put the input into a bucket and hand its address over")
     for variable in container.env:
         size = len(variable.value.encode())
         if size > MAX_VARIABLE_BYTES:
-            is_input = variable.name.startswith("JOB_INPUT")
-            raise InvalidArgument(
-                blamed if is_input else "env",
-                f"{variable.name} is {size:,} bytes long, and the service takes {MAX_VARIABLE_BYTES:,}",
-                remedy="Put it into a bucket and hand its address over",
-            )
+            told = f"{variable.name} is {size:,} bytes long, and the service takes {MAX_VARIABLE_BYTES:,}"
+            remedy = "Put it into a bucket and hand its address over"
+            if variable.name.startswith("JOB_INPUT"):
+                raise too_large(spec, told, remedy=remedy)
+            raise InvalidArgument("env", told, remedy=remedy)
 
 
 def _check_arguments(container: Overrides.ContainerOverride, spec: JobSpec) -> None:
@@ -250,6 +248,20 @@ def _sidecars(options: CloudRunOptions) -> list[dict[str, Any]]:
 def _secret(name: str, reference: str) -> dict[str, Any]:
     secret, _, version = reference.partition("/versions/")
     return {"name": name, "value_source": {"secret_key_ref": {"secret": secret, "version": version}}}
+
+
+def _mount_files(template: dict[str, Any], spec: JobSpec) -> None:
+    """Mount the bucket in which the job's files lie; directories in it have no objects of their own.
+
+    https://cloud.google.com/run/docs/configuring/jobs/cloud-storage-volume-mounts
+    """
+    if spec.files is None or not spec.files.bucket:
+        return
+    gcs = {"bucket": spec.files.bucket, "mount_options": ["implicit-dirs"]}
+    template["volumes"] = [*template.get("volumes", ()), {"name": FILES_VOLUME, "gcs": gcs}]
+    main = template["containers"][0]
+    mount = {"name": FILES_VOLUME, "mount_path": BUCKET_MOUNT}
+    main["volume_mounts"] = [*main.get("volume_mounts", ()), mount]
 
 
 def _volume(volume: Volume) -> dict[str, Any]:

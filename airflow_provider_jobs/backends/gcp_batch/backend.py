@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import starmap
 
 from google.cloud.batch_v1 import Job
 
@@ -28,7 +29,7 @@ from airflow_provider_jobs.core.errors import (
 from airflow_provider_jobs.core.identity import STAMP_LABEL, JobKey
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobReport, LogCursor, LogPage
 from airflow_provider_jobs.core.spec import JobSpec
-from airflow_provider_jobs.google_cloud.ends import Ends
+from airflow_provider_jobs.google_cloud.log_entries import MOST_POSITIONS
 from airflow_provider_jobs.google_cloud.log_reader import LogReader
 from airflow_provider_jobs.google_cloud.messages import moment
 
@@ -45,7 +46,9 @@ class GcpBatchBackend:
 
     # Cloud Logging takes 60 queries per minute and project, and others may ask too.
     # One pass over the list of a region serves all that are asked for at once, so it is as many as can be.
-    limits = Limits(describe_chunk=10_000, describe_floor_seconds=1.0, logs_floor_seconds=2.0)
+    limits = Limits(
+        describe_chunk=10_000, describe_floor_seconds=1.0, logs_chunk=MOST_POSITIONS, logs_floor_seconds=2.0
+    )
 
     def __init__(self, ref: BackendRef) -> None:
         scope = build_model(GcpBatchScope, ref.scope)
@@ -54,8 +57,7 @@ class GcpBatchBackend:
         self._region = scope.region
         self._project_id = scope.project_id
         self._lookup = JobLookup(self.hook)
-        self._ends = Ends()
-        self._logs = LogReader(self.hook, BatchLogs(self._lookup))
+        self._logs = LogReader(self.hook, BatchLogs(self._lookup), user=ref.model_dump_json())
 
     def submit(self, spec: JobSpec, key: JobKey) -> JobHandle:
         """Create the job; one of the same key that exists is returned as it is.
@@ -86,14 +88,14 @@ class GcpBatchBackend:
         return self._handle(job, key)
 
     def describe(self, handles: Sequence[JobHandle]) -> Iterator[JobReport]:
-        """Yield one report for every handle, in their order; of thousands, each is made when it is taken.
+        """Yield one report for every handle, each as it is taken; of thousands, a page's lie in memory.
 
         Up to nine jobs are asked for one by one, more with pages of the region's list, which hold a thousand
         jobs each, the newest first, whoever's they are: one call for a thousand jobs where nobody else makes
         any. At worst the calls are twice as many as the jobs. A job that has failed costs at least one call
         more, for its failed tasks. Where a call is refused, the next describe goes on from there.
         """
-        return self._ends.reports(handles, self._lookup.jobs, self._report)
+        return starmap(self._report, self._lookup.jobs(handles))
 
     def cancel(self, handle: JobHandle, reason: str) -> None:  # noqa: ARG002 - the promise's name
         """Ask for the cancel and do not wait for it. The service takes no reason."""
@@ -163,7 +165,7 @@ class GcpBatchBackend:
             native_id=handle.native_id,
             state=mapping.job_state(job),
             native_state=mapping.word(job),
-            detail=mapping.last_reason(job.status.status_events),
+            detail=mapping.detail(job),
             array=mapping.counts(job, handle.size, failed_indexes=failed_indexes),
             failures=failures,
             started_at=mapping.changed_at(job, "RUNNING"),
@@ -183,5 +185,5 @@ class GcpBatchBackend:
 
     def _is_leaving(self, handle: JobHandle) -> bool:
         """Return whether the job is over, gone, or on its way there, so that nothing is left to ask for."""
-        job = self._lookup.jobs([handle]).get(handle.native_id)
+        (_, job) = next(self._lookup.jobs([handle]))
         return job is None or mapping.is_over(job) or mapping.native_state(job) in mapping.CANCELLING

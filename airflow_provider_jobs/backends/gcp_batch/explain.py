@@ -8,6 +8,7 @@ from collections.abc import Callable
 from google.cloud.batch_v1 import Job, JobStatus
 
 from airflow_provider_jobs.backends.gcp_batch.mapping import native_state
+from airflow_provider_jobs.core.explanations import explanation
 
 _WAITING: dict[int, str] = {
     JobStatus.State.QUEUED: "queued",
@@ -69,8 +70,19 @@ _TELLING: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
         lambda said: f"The organization's policy {said[1]} forbids these machines. Ask whoever keeps it",
     ),
     (
+        re.compile(r"No zone supports|INVALID_FIELD_VALUE|was not found", re.IGNORECASE),
+        _always(
+            "The zones know no such machine type, accelerator or disk. Check machine_type, gpu and "
+            "allowed_locations"
+        ),
+    ),
+    (
         re.compile(r"SERVICE_ACCOUNT_MISMATCH|access to act as|permission", re.IGNORECASE),
         _always("A permission is missing. Grant roles/iam.serviceAccountUser on the job's service account"),
+    ),
+    (
+        re.compile(r"Batch Error: code - (\w+)", re.IGNORECASE),
+        lambda said: f"The machines cannot be made ({said[1]}). Correct what the service names",
     ),
 )
 
@@ -78,13 +90,16 @@ _TELLING: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
 def explain(job: Job) -> str | None:
     """Return why the job is not running, or ``None`` where it runs, is over, or the service says nothing.
 
-    The latest event that tells something counts.
+    The latest event that tells something counts. The wait for a quota is over once the job is scheduled.
     """
-    waits = _WAITING.get(native_state(job))
+    state = native_state(job)
+    waits = _WAITING.get(state)
     if waits is None:
         return None
     for event in reversed(job.status.status_events):
+        if state != JobStatus.State.QUEUED and _QUOTA_WAIT.search(event.description):
+            continue
         for pattern, advice in _TELLING:
             if said := pattern.search(event.description):
-                return f"The job is {waits}. {advice(said)}. The service says: {event.description}"
+                return explanation(f"The job is {waits}. {advice(said)}", event.description)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from google.cloud.batch_v1 import JobStatus
@@ -40,18 +40,19 @@ class JobLookup:
             )
         )
 
-    def jobs(self, handles: Sequence[JobHandle]) -> dict[str, Job]:
-        """Return the jobs that exist, by native id, with status and times and without what they run.
+    def jobs(self, handles: Sequence[JobHandle]) -> Iterator[tuple[JobHandle, Job | None]]:
+        """Yield every handle with its job, ``None`` for one that is gone; each as it comes.
 
-        They are protobuf's own messages.
+        Jobs are protobuf's own messages, with status and times and without what they run.
         """
-        found: dict[str, Job] = {}
         for parent, group in groupby(sorted(handles, key=_parent), key=_parent):
-            wanted = {handle.native_id: handle.submitted_at for handle in group}
-            found.update(self._listing.find(parent, wanted))
-        for native_id, job in found.items():
-            self.remember(native_id, job)
-        return found
+            by_id = {handle.native_id: handle for handle in group}
+            wanted = {native_id: handle.submitted_at for native_id, handle in by_id.items()}
+            for native_id, job in self._listing.find(parent, wanted):
+                handle = by_id[native_id]
+                if job is not None:
+                    self.remember(handle.native_id, job)
+                yield handle, job
 
     def uid(self, native_id: str) -> str | None:
         """Return the unique id of a job that was seen before."""

@@ -200,6 +200,12 @@ def job_failure(events: Sequence[StatusEvent], handle: JobHandle) -> Failure:
     return _failure(None, said, subject="the job", index=None, handle=handle)
 
 
+def detail(job: Job) -> str | None:
+    """Return why a job is in its state; what it waited for is no reason of one that runs or has succeeded."""
+    events = bare(job).status.status_events
+    return last_reason(events[-1:] if job_state(job) in (JobState.RUNNING, JobState.SUCCEEDED) else events)
+
+
 def last_reason(events: Sequence[StatusEvent]) -> str | None:
     """Return the last thing the service said about a job beyond "state is set from ... to ..."."""
     for event in reversed(events):

@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.identity import JobKey
+from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.operators.arguments import JobModels
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.templates import TemplateFields
 
 _SCOPE = ("project_id", "region", "impersonation_chain")
 _OPTIONS = (
@@ -75,10 +78,11 @@ class GcpBatchJobOperator(JobOperator):
     """
 
     backend = "gcp_batch"
+    mounts_storage = ("gs", "gcs")
     conn_id_field = "gcp_conn_id"
     scope_fields = _SCOPE
     option_fields = _OPTIONS
-    template_fields: Sequence[str] = (*JobOperator.template_fields, "gcp_conn_id", *_SCOPE, *_OPTIONS)
+    template_fields = TemplateFields(*JobOperator.template_fields, "gcp_conn_id", *_SCOPE, *_OPTIONS)
 
     def __init__(  # noqa: PLR0913 - these are the words of the service
         self,
@@ -148,6 +152,16 @@ class GcpBatchJobOperator(JobOperator):
         )
 
         return JobModels(GcpBatchOptions, GcpBatchScope, GcpBatchRules)
+
+    @classmethod
+    def check_request(cls, spec: JobSpec) -> None:
+        """Write the whole job as a trial.
+
+        :raises InvalidArgument: the service would refuse it; ``InputTooLarge`` for the size of the input
+        """
+        from airflow_provider_jobs.backends.gcp_batch.request import build_job
+
+        build_job(spec, JobKey(dag_id="dag", run_id="run", task_id="task"))
 
     def check_arguments(self) -> None:
         """Check what every operator checks, and that there is something to run.

@@ -20,9 +20,16 @@ from airflow_provider_jobs.backends.gcp_batch.options import (
 from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.files import BUCKET_MOUNT
 from airflow_provider_jobs.core.identity import JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import compact, deep_merge
-from airflow_provider_jobs.core.prelude import INDEX_MAP_VARIABLE, input_variables, wrap
+from airflow_provider_jobs.core.prelude import (
+    INDEX_MAP_VARIABLE,
+    check_input,
+    input_variables,
+    too_large,
+    wrap,
+)
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.google_cloud.messages import named, parsed
 
@@ -32,6 +39,7 @@ KEY_LABEL = "airflow-job-key"
 # https://cloud.google.com/batch/docs/create-run-basic-job#predefined-environment-variables
 _INDEX_VARIABLE = "BATCH_TASK_INDEX"
 _ATTEMPT_VARIABLE = "BATCH_TASK_RETRY_ATTEMPT"
+_TO_A_BUCKET = "Put the input into a bucket and hand its address over"
 _SHELL_SHEBANG = re.compile(r"#!\s*\S*/(?:env\s+)?(?:ba|da|k|z|a)?sh\b.*")
 
 
@@ -59,6 +67,7 @@ def build_job(spec: JobSpec, key: JobKey) -> batch_v1.Job:
     _check(job, spec)
     # By these the job is found again and its tasks know how many they are; native cannot unsay them.
     job.labels.update(job_labels(key, spec.stamp))
+    job.task_groups[0].task_spec.volumes.extend(_volumes(spec))
     if spec.indexes is None:
         job.task_groups[0].task_spec.environment.variables["JOB_COUNT"] = str(task_count(job))
     return job
@@ -112,7 +121,7 @@ def _runnable(spec: JobSpec, options: GcpBatchOptions) -> dict[str, Any] | None:
         container: dict[str, Any] = {
             "image_uri": spec.image,
             "options": options.container_options,
-            "volumes": list(options.container_volumes or ()),
+            "volumes": _container_volumes(spec, options),
         }
         if words:
             # ``commands`` alone would become arguments of the image's own entry point.
@@ -121,6 +130,23 @@ def _runnable(spec: JobSpec, options: GcpBatchOptions) -> dict[str, Any] | None:
     if words is None:
         return None
     return {"script": {"text": _script_text(spec, words)}}
+
+
+def _volumes(spec: JobSpec) -> list[batch_v1.Volume]:
+    """Return the bucket in which the job's files lie; directories in it have no objects of their own.
+
+    https://cloud.google.com/batch/docs/create-run-job-storage
+    """
+    if spec.files is None or not spec.files.bucket:
+        return []
+    bucket = batch_v1.GCS(remote_path=spec.files.bucket)
+    return [batch_v1.Volume(gcs=bucket, mount_path=BUCKET_MOUNT, mount_options=["--implicit-dirs"])]
+
+
+def _container_volumes(spec: JobSpec, options: GcpBatchOptions) -> list[str]:
+    """Return what the container sees of the machine; where nothing is named, it sees the task's volumes."""
+    named_ones = list(options.container_volumes or ())
+    return [*named_ones, *(f"{BUCKET_MOUNT}:{BUCKET_MOUNT}" for _ in _volumes(spec) if named_ones)]
 
 
 def _script_text(spec: JobSpec, words: list[str]) -> str:
@@ -225,8 +251,6 @@ def _check(job: batch_v1.Job, spec: JobSpec) -> None:
         )
     size = batch_v1.Job.pb(job).ByteSize()
     if size > MAX_JOB_BYTES:
-        raise InvalidArgument(
-            "inputs" if spec.inputs else "input",
-            f"the job is {size:,} bytes long, and the service takes {MAX_JOB_BYTES:,}",
-            remedy="Put the input into a bucket and hand its address over",
-        )
+        told = f"the job is {size:,} bytes long, and the service takes {MAX_JOB_BYTES:,}"
+        raise too_large(spec, told, remedy=_TO_A_BUCKET)
+    check_input(spec, remedy=_TO_A_BUCKET)

@@ -199,4 +199,6 @@ class KubernetesBackend:
             started_at=min(began, ended) if began and ended else began,
             ended_at=ended,
             cancelling=mapping.is_leaving(job),
+            vcpus=mapping.given(job, "cpu") if ended else None,
+            memory_mib=mapping.given(job, "memory", unit=mapping.MIB) if ended else None,
         )

@@ -12,6 +12,7 @@ from airflow_provider_jobs.backends.kubernetes.hook import KubernetesJobHook
 from airflow_provider_jobs.backends.kubernetes.pod_lists import selector
 from airflow_provider_jobs.backends.kubernetes.pods import container_statuses, of_latest_owner
 from airflow_provider_jobs.core.errors import AccessDenied
+from airflow_provider_jobs.core.explanations import explanation
 from airflow_provider_jobs.core.models import JobHandle
 
 Json = dict[str, Any]
@@ -109,10 +110,21 @@ _POD_EVENTS: dict[str, str] = {
     "FailedMount": _CONFIGURATION,
     "FailedAttachVolume": "Another node still holds the volume, or it is out of reach",
     "FailedCreatePodSandBox": "The node's network or runtime is in trouble; ask whoever keeps the nodes",
-    "FailedBinding": "Find out with kubectl describe pvc why the claim is not bound",
     "NotTriggerScaleUp": "The cluster does not grow for it: no node pool fits, or all are at their limit",
     "TriggeredScaleUp": "The cluster is growing for it; new nodes take some minutes",
 }
+
+# Events of a claim that is not bound: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
+_CLAIM_EVENTS: dict[str, str] = {
+    "FailedBinding": "Create a PersistentVolume that fits, or give the claim a storage class",
+    "ProvisioningFailed": "Correct the claim's storage class, or create it",
+    "ExternalProvisioning": "Wait for its storage class to make the volume; see that the driver runs",
+    "WaitForFirstConsumer": "",
+    "WaitForPodScheduled": "",
+}
+# Both tell of one image, in turns.
+_PULLS = {"ImagePullBackOff": "ErrImagePull"}
+_POD_NAME = re.compile(r'\bpods "[\w.-]+" ')
 
 
 class Explainer:
@@ -133,8 +145,12 @@ class Explainer:
             self._readable(lambda: all_items(self._hook.list_pods_page, label_selector=selector([handle])))
         )
         stuck = next((pod for pod in pods if not _has_started(pod)), None)
-        of_pod = self._events("Pod", stuck["metadata"]["name"]) if stuck else []
-        return explain(job, pods, [*self._events("Job", handle.name), *of_pod])
+        events = self._events("Job", handle.name)
+        if stuck:
+            events += self._events("Pod", stuck["metadata"]["name"])
+            for claim in _claims(stuck) if _waits_for_volume(stuck) else ():
+                events += self._events("PersistentVolumeClaim", claim)
+        return explain(job, pods, events)
 
     def _events(self, kind: str, name: str) -> list[Json]:
         return self._readable(lambda: all_items(self._hook.list_events_page, kind=kind, name=name))
@@ -157,10 +173,12 @@ def explain(job: Json, pods: Sequence[Json], events: Sequence[Json]) -> str | No
     """Return why a Job waits. Pure."""
     if (job.get("spec") or {}).get("suspend"):
         return _suspended(job)
-    for tell in (_containers, _scheduling):
-        for pod in pods:
-            if told := tell(pod):
-                return f"{_some(pods, tell)}{told}"
+    for pod in pods:
+        if told := _containers(pod):
+            return f"{_some(pods, _containers)}{told}"
+    for pod in pods:
+        if told := _scheduling(pod):
+            return f"{_some(pods, _scheduling)}{told}{_beside(events)}"
     return _events(pods, events)
 
 
@@ -179,8 +197,9 @@ def _containers(pod: Json) -> str | None:
         reason = str(waiting.get("reason") or "")
         advice = WAITING.get(reason, "See kubectl describe pod")
         if reason and advice:
-            about = f"Container {status.get('name')!r} waits: {reason} (image {status.get('image')})"
-            return _sentence(about, advice, waiting.get("message"))
+            shown = _PULLS.get(reason, reason)
+            about = f"Container {status.get('name')!r} waits: {shown} (image {status.get('image')})"
+            return explanation(f"{about}. {advice}", waiting.get("message"))
     return None
 
 
@@ -190,12 +209,35 @@ def _scheduling(pod: Json) -> str | None:
             continue
         message = str(each.get("message") or "")
         if each.get("reason") == "SchedulingGated":
-            return _sentence(
-                "The pod is held back by a scheduling gate", "Whoever set it must lift it", message
+            return explanation(
+                "The pod is held back by a scheduling gate. Whoever set it must lift it", message
             )
         advice = next((text for pattern, text in _SCHEDULER if pattern.search(message)), _LESS)
-        return _sentence("No node takes the pod", advice, message)
+        # What nodes lack is the reason itself, and one advice stands for several.
+        return f"No node takes the pod: {message.removesuffix('.')}. {advice}"
     return None
+
+
+def _waits_for_volume(pod: Json) -> bool:
+    return "persistentvolumeclaim" in (_scheduling(pod) or "").lower()
+
+
+def _claims(pod: Json) -> list[str]:
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    claims = (each["persistentVolumeClaim"] for each in volumes if each.get("persistentVolumeClaim"))
+    return [each["claimName"] for each in claims]
+
+
+def _beside(events: Sequence[Json]) -> str:
+    """Return what the latest event tells about a pod without a node: of its claim, or of nodes to come."""
+    for event in sorted(events, key=_time, reverse=True):
+        reason = str(event.get("reason"))
+        name, message = (event.get("involvedObject") or {}).get("name"), str(event.get("message") or "")
+        if advice := _CLAIM_EVENTS.get(reason):
+            return f". {reason} of claim {name}: {message}. {advice}"
+        if reason in ("TriggeredScaleUp", "NotTriggerScaleUp"):
+            return f". {_POD_EVENTS[reason]}"
+    return ""
 
 
 def _events(pods: Sequence[Json], events: Sequence[Json]) -> str | None:
@@ -203,13 +245,19 @@ def _events(pods: Sequence[Json], events: Sequence[Json]) -> str | None:
     for event in sorted(events, key=_time, reverse=True):
         reason, message = str(event.get("reason")), str(event.get("message") or "")
         if reason == "FailedCreate" and not pods:
-            advice = next(
-                (text for pattern, text in _NO_POD if pattern.search(message)), "See kubectl describe job"
-            )
-            return _sentence("The service cannot make its pods", advice, message)
+            return _without_pods(message)
         if advice := _POD_EVENTS.get(reason, ""):
-            return _sentence(f"The pod waits: {reason}", advice, message)
+            return explanation(f"The pod waits: {reason}. {advice}", message)
     return None
+
+
+def _without_pods(message: str) -> str:
+    advice = next((text for pattern, text in _NO_POD if pattern.search(message)), None)
+    if advice is None:
+        # The name of a pod that could not be made is another one at each try.
+        told = _POD_NAME.sub("pods ", message)
+        return f"The service cannot make its pods: {told}. See kubectl describe job"
+    return explanation(f"The service cannot make its pods. {advice}", message)
 
 
 def _some(pods: Sequence[Json], tell: Callable[[Json], str | None]) -> str:
@@ -228,7 +276,3 @@ def _time(event: Json) -> str:
         or event["metadata"].get("creationTimestamp")
         or ""
     )
-
-
-def _sentence(about: str, advice: str, said: str | None) -> str:
-    return f"{about}. {advice}. The service says: {said}" if said else f"{about}. {advice}"

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/#J
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,6 +33,16 @@ CONDITIONS: dict[str, JobState] = {
     "Suspended": JobState.QUEUED,
 }
 _OVER = ("Complete", "Failed")
+# https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+_QUANTITY = re.compile(r"([\d.]+(?:[eE][+-]?\d+)?)(m|k|[KMGTPE]i|[MGTPE])?")
+_SUFFIXES: dict[str | None, float] = {
+    None: 1.0,
+    "m": 1e-3,
+    "k": 1e3,
+    **{letter: 1e3 ** (power + 2) for power, letter in enumerate("MGTPE")},
+    **{f"{letter}i": 1024.0 ** (power + 1) for power, letter in enumerate("KMGTPE")},
+}
+MIB = 1024.0**2
 
 
 def condition(job: Json, *kinds: str) -> Json | None:
@@ -184,3 +195,22 @@ def _has_probes(job: Json) -> bool:
     pod = job["spec"]["template"]["spec"]
     containers: Iterable[Json] = (*pod["containers"], *(pod.get("initContainers") or ()))
     return any(each.get("readinessProbe") for each in containers)
+
+
+def given(job: Json, kind: str, *, unit: float = 1.0) -> float | None:
+    """Return how much the containers of one pod have of a kind, ``None`` where one of them says nothing.
+
+    What a container asks for counts, and its limit where it asks for nothing, as the scheduler sees it.
+
+    :param kind: ``cpu`` or ``memory``
+    :param unit: what it is told in
+    """
+    total = 0.0
+    for container in job["spec"]["template"]["spec"]["containers"]:
+        told = container.get("resources") or {}
+        asked = (told.get("requests") or {}).get(kind) or (told.get("limits") or {}).get(kind)
+        match = _QUANTITY.fullmatch(str(asked))
+        if not match:
+            return None
+        total += float(match[1]) * _SUFFIXES[match[2]]
+    return total / unit

@@ -14,7 +14,7 @@ from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.operators.arguments import JobModels
 from airflow_provider_jobs.operators.base import JobOperator
-from airflow_provider_jobs.operators.templates import holds_template
+from airflow_provider_jobs.operators.templates import TemplateFields, holds_template
 
 # Stands for a Job that is known only when the task runs.
 _UNKNOWN = "{{ template_file }}"
@@ -100,7 +100,7 @@ class KubernetesJobOperator(JobOperator):
     conn_id_field = "kubernetes_conn_id"
     scope_fields = _SCOPE
     option_fields = _OPTIONS
-    template_fields: Sequence[str] = (
+    template_fields = TemplateFields(
         *JobOperator.template_fields,
         "kubernetes_conn_id",
         "template_file",

@@ -19,8 +19,10 @@ from airflow_provider_jobs.backends.kubernetes.pod import build_template, compac
 from airflow_provider_jobs.core import ranges
 from airflow_provider_jobs.core.arguments import build_model
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.files import MAX_TEXT_BYTES
 from airflow_provider_jobs.core.identity import JobKey, job_labels, job_name
 from airflow_provider_jobs.core.merge import deep_merge
+from airflow_provider_jobs.core.prelude import check_input, too_large
 from airflow_provider_jobs.core.spec import JobSpec
 
 KEY_LABEL = "airflow-job-key"
@@ -29,8 +31,6 @@ INDEXES_ANNOTATION = "airflow-provider-jobs/indexes"
 # A pod of an Indexed Job is called <job>-<index>, and that must be a host name of 63 characters; the key
 # does not tell how many indexes there are, so there is always room for the most.
 _NAME_LENGTH = 63 - len("-99999")
-# Linux takes no single variable or argument beyond this: https://man7.org/linux/man-pages/man2/execve.2.html
-_MAX_TEXT_BYTES = 131_071
 _PER_INDEX = ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy")
 
 
@@ -184,18 +184,18 @@ def _check(job: dict[str, Any], spec: JobSpec) -> None:
     _check_limits(job["spec"])
     for name, text in _long_texts(spec):
         size = len(text.encode())
-        if size > _MAX_TEXT_BYTES:
+        if size > MAX_TEXT_BYTES:
             raise InvalidArgument(
                 name,
-                f"it is {size:,} bytes long, and a container takes {_MAX_TEXT_BYTES:,} in one piece",
+                f"it is {size:,} bytes long, and a container takes {MAX_TEXT_BYTES:,} in one piece",
                 remedy="Put it into a volume, a ConfigMap or a bucket and hand its address over",
             )
+    check_input(spec, remedy="Put it into a volume, a ConfigMap or a bucket and hand its address over")
     size = len(json.dumps(job).encode())
     if size > MAX_JOB_BYTES:
-        raise InvalidArgument(
-            "inputs" if spec.inputs else "input",
-            f"the Job is {size:,} bytes long, and the service takes {MAX_JOB_BYTES:,}",
-            remedy="Put the input into a volume or a bucket and hand its address over",
+        told = f"the Job is {size:,} bytes long, and the service takes {MAX_JOB_BYTES:,}"
+        raise too_large(
+            spec, told, remedy="Put the input into a volume or a bucket and hand its address over"
         )
 
 
@@ -229,6 +229,4 @@ def _long_texts(spec: JobSpec) -> list[tuple[str, str]]:
     texts = [("script", spec.script or "")]
     texts += [("command", word) for word in spec.command or ()]
     texts += [("env", value) for value in spec.env.values()]
-    texts += [("input", json.dumps(spec.input))]
-    texts += [("inputs", json.dumps(value)) for value in spec.inputs or ()]
     return texts

@@ -123,3 +123,25 @@ class TestStreams:
     def test_a_pod_has_none_that_the_service_names(self) -> None:
         pod = job(eksAttempts=[{"containers": [{"name": "main", "exitCode": 0}]}])
         assert streams.of_job(pod) == []
+
+
+NEEDS = [{"type": "VCPU", "value": "0.5"}, {"type": "MEMORY", "value": "512"}, {"type": "GPU", "value": "1"}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "given"),
+    [
+        ({"container": {"resourceRequirements": NEEDS}}, (0.5, 512.0)),
+        (
+            {"ecsProperties": {"taskProperties": [{"containers": [{"resourceRequirements": NEEDS}] * 2}]}},
+            (1.0, 1024.0),
+        ),
+        ({"container": {}}, (None, None)),
+        ({"eksProperties": {"podProperties": {"containers": [{"name": "main"}]}}}, (None, None)),
+    ],
+)
+def test_what_a_task_was_given_is_the_sum_over_its_containers(
+    fields: dict[str, Any], given: tuple[float | None, float | None]
+) -> None:
+    described = job(**fields)
+    assert (details.given(described, "VCPU"), details.given(described, "MEMORY")) == given

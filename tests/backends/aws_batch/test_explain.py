@@ -146,9 +146,9 @@ class TestInLine:
     @pytest.mark.parametrize(
         ("front", "words"),
         [
-            (["a", "b", "mine", "c"], "Jobs before it in its queue: 2."),
-            (["a:0", "mine:3"], "Jobs before it in its queue: 1."),
-            ([str(n) for n in range(100)], "Jobs before it in its queue: 100 or more."),
+            (["a", "b", "mine", "c"], "Jobs before it in its queue: 2"),
+            (["a:0", "mine:3"], "Jobs before it in its queue: 1"),
+            ([str(n) for n in range(100)], "Jobs before it in its queue: 100 or more"),
             (["mine", "a"], None),
             ([], None),
         ],
@@ -161,6 +161,9 @@ class TestInLine:
 
             def describe_job_queues(self, names: list[str]) -> Iterator[dict[str, object]]:
                 return iter([{"jobQueueName": "q", "state": "ENABLED", "status": "VALID"}])
+
+            def describe_jobs(self, ids: list[str]) -> Iterator[dict[str, object]]:
+                return iter([{"jobId": each, "jobName": "j", "status": "RUNNABLE"} for each in ids])
 
             def get_job_queue_snapshot(self, name: str) -> dict[str, object]:
                 arn = "arn:aws:batch:eu-west-1:123456789012:job"

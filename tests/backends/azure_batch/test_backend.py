@@ -192,7 +192,7 @@ class TestCalls:
         handle = backend.submit(spec(array_size=3), new_key())
         ended(backend, handle)
         quiet_cloud.admin.clear_counters()
-        backend.describe([handle])
+        list(backend.describe([handle]))
         assert {name.rpartition("/")[2] for name in quiet_cloud.admin.counters()} == {"ListTasks"}
 
     def test_submitting_one_task_takes_three_requests(

@@ -59,7 +59,7 @@ class TestPools:
         [
             ({"state": "deleting"}, [], ["is being deleted", "pool_id"]),
             ({}, [], ["Pool p has no nodes", "az batch pool resize --pool-id p"]),
-            ({"targetDedicatedNodes": 3}, [], ["no nodes yet; 3 are being allocated"]),
+            ({"targetDedicatedNodes": 3}, [], ["no nodes yet", "3 are being allocated"]),
             ({"allocationState": "resizing", "targetLowPriorityNodes": 2}, [], ["2 are being allocated"]),
             (FORMULA, [], ["its formula asks for none yet", "autoScaleEvaluationInterval"]),
             ({**FORMULA, **FORMULA_ERROR}, [], ["its formula fails: FormulaError: x is unknown"]),
@@ -82,6 +82,8 @@ class TestPools:
                 [node("running"), node("running")],
                 ["All 2 nodes of pool p", "busy (1 slot each)", "resize"],
             ),
+            ({}, [node("running"), node("starting")], ["All 1 nodes", "more nodes are coming"]),
+            ({"allocationState": "resizing"}, [node("running")], ["All 1 nodes", "more nodes are coming"]),
             ({"taskSlotsPerNode": 4}, [node("running"), node("unusable")], ["busy (4 slots each)"]),
             ({}, [node("starting"), node("waitingforstarttask")], ["2 nodes of pool p are starting"]),
             ({}, [node("offline")], ["offline", "Enable scheduling"]),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_jobs.backends.azure_batch import logs
 from airflow_provider_jobs.backends.azure_batch.backend import AzureBatchBackend
-from airflow_provider_jobs.backends.azure_batch.log_reader import LogReader
+from airflow_provider_jobs.backends.azure_batch.log_reader import MAX_LINES, LogReader
 from airflow_provider_jobs.backends.azure_batch.logs import Mark, Position, read_piece
 from airflow_provider_jobs.core.identity import JobKey
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine
@@ -107,7 +107,7 @@ def submit(backend: AzureBatchBackend, script: str, **values: Any) -> JobHandle:
 
 def end(backend: AzureBatchBackend, handle: JobHandle) -> None:
     """Return when the submission has ended."""
-    while not ((state := backend.describe([handle])[0].state) and state.is_terminal):
+    while not ((state := next(backend.describe([handle])).state) and state.is_terminal):
         pass
 
 
@@ -212,6 +212,29 @@ class TestReading:
         assert counted == {"ListTaskFiles": 1}
         backend.cancel(handle, "the test is over")
 
+    def test_one_read_holds_few_lines_however_short_they_are(self, backend: AzureBatchBackend) -> None:
+        script = "awk 'BEGIN { for (n = 0; n < 20000; n++) print n % 10 }'"
+        handle = submit(backend, script, array_size=5)
+        end(backend, handle)
+        reader, cursor, found, sizes = LogReader(backend.hook), LogCursor(handle=handle), [], []
+        more = True
+        while more:
+            lines, cursor, more = read(reader, cursor)
+            sizes.append(len(lines))
+            found += lines
+        assert max(sizes) <= MAX_LINES
+        by_index = defaultdict(list)
+        for line in found:
+            by_index[line.index].append(line.message)
+        assert by_index == {index: [str(n % 10) for n in range(20000)] for index in range(5)}
+
+    def test_a_line_that_is_longer_than_its_share_is_whole(self, backend: AzureBatchBackend) -> None:
+        script = "head -c 200000 /dev/zero | tr '\\0' x; echo; echo after"
+        handle = submit(backend, script, array_size=60)
+        end(backend, handle)
+        lines = read_all(LogReader(backend.hook), handle)
+        assert [len(line.message) for line in lines] == [200_000, len("after")] * 60
+
     def test_a_large_file_comes_in_pieces_with_more_to_come(self, backend: AzureBatchBackend) -> None:
         handle = submit(backend, "n=0; while [ $n -lt 400 ]; do echo line $n; n=$((n + 1)); done")
         end(backend, handle)
@@ -271,5 +294,5 @@ class TestReading:
 def test_a_success_whose_last_line_has_no_end_is_read_to_its_end(backend: AzureBatchBackend) -> None:
     handle = submit(backend, "printf '::airflow::{}'")
     end(backend, handle)
-    assert backend.describe([handle])[0].state is JobState.SUCCEEDED
+    assert next(backend.describe([handle])).state is JobState.SUCCEEDED
     assert [line.message for line in read_all(LogReader(backend.hook), handle)] == ["::airflow::{}"]

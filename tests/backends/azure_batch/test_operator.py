@@ -77,7 +77,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"resource_files": [{"httpUrl": SAS, "storageContainerUrl": SAS}]},
         r"^resource_files\.0: a resource file has one source",
     ),
-    ({"output_files": [{"filePattern": "*"}]}, r"^output_files\.0\.destination: it is not given"),
+    ({"upload_files": [{"filePattern": "*"}]}, r"^upload_files\.0\.destination: it is not given"),
     ({"user_identity": {}}, r"^user_identity: a user identity has one of"),
     (
         {"exit_conditions": {"default": {"jobAction": "explode"}}},
@@ -119,6 +119,16 @@ def test_a_template_is_checked_only_when_it_is_rendered(arguments: dict[str, Any
 def test_one_template_does_not_hide_what_is_wrong_beside_it() -> None:
     with pytest.raises(InvalidArgument, match=r"^priority: 1001 is refused"):
         operator(pool_id="{{ params.pool }}", priority=1001)
+
+
+def test_a_dict_among_the_output_files_is_the_services_own() -> None:
+    own = {
+        "filePattern": "*",
+        "destination": {"container": {"containerUrl": "https://a.example/c"}},
+        "uploadOptions": {"uploadCondition": "taskCompletion"},
+    }
+    made = operator(output_files=[own])
+    assert (made.upload_files, made.output_files) == ([own], [])
 
 
 def test_all_that_can_be_rendered_is_a_template_field() -> None:

@@ -136,7 +136,7 @@ ARRIVES: list[tuple[dict[str, Any], str, tuple[Any, ...], Any]] = [
         [{"httpUrl": "http://127.0.0.1:9/a", "filePath": "in/a"}],
     ),
     (
-        {"output_files": [OUTPUT]},
+        {"upload_files": [OUTPUT]},
         "task",
         ("outputFiles",),
         [{**OUTPUT, "uploadOptions": {"uploadCondition": "taskcompletion"}}],

@@ -274,9 +274,9 @@ class TestHandles:
         (ref,) = {handle.ref for handle in handles}
         assert ref.scope == {"project_id": "local-project"}
         reports = list(CloudRunBackend(ref).describe(handles))
-        assert [report.native_id for report in reports if report.found] == [
+        assert {report.native_id for report in reports if report.found} == {
             handle.native_id for handle in handles
-        ]
+        }
 
     def test_the_handle_keeps_as_whom_the_service_is_called(self, cloud: LocalCloud) -> None:
         scope = {"region": REGION, "project_id": "other-1", "impersonation_chain": "a@p.com"}

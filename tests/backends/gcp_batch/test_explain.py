@@ -20,10 +20,6 @@ def waiting(*sentences: str, state: str = "QUEUED") -> Job:
     ("said", "words"),
     [
         (
-            "delayed due to inadequate quotas [Quota: CPUS, limit: 24, usage: 20, wanted: 8.].",
-            ["Quota CPUS is short: 20 of 24 are in use and the job wants 8", "higher quota"],
-        ),
-        (
             "VM creation failed: Quota NVIDIA_T4_GPUS exceeded. Limit: 1 in region us-central1",
             ["Quota NVIDIA_T4_GPUS (1 in region us-central1) is used up"],
         ),
@@ -40,6 +36,8 @@ def waiting(*sentences: str, state: str = "QUEUED") -> Job:
             "Constraint constraints/compute.trustedImageProjects violated",
             ["policy compute.trustedImageProjects"],
         ),
+        ("Batch Error: code - CODE_GCE_NEW, description - x", ["cannot be made (CODE_GCE_NEW)", "Correct"]),
+        ("CODE_GCE_INVALID_FIELD_VALUE - No zone supports all of the templates", ["Check machine_type"]),
         ("caller does not have access to act as the specified account", ["roles/iam.serviceAccountUser"]),
     ],
 )
@@ -49,6 +47,15 @@ def test_what_the_service_says_is_told_with_what_to_do(state: str, said: str, wo
     assert told is not None
     assert all(word in told for word in words)
     assert said in told
+
+
+def test_the_wait_for_a_quota_is_told_in_numbers_and_is_over_once_the_job_is_scheduled() -> None:
+    said = "delayed due to inadequate quotas [Quota: CPUS, limit: 24, usage: 20, wanted: 8.]."
+    told = explain(waiting(said))
+    assert told is not None
+    assert "Quota CPUS is short: 20 of 24 are in use and the job wants 8" in told
+    assert told.endswith(f"ask for a higher quota. The service says: {said}")
+    assert explain(waiting(said, CHANGE, state="SCHEDULED")) is None
 
 
 def test_the_latest_reason_counts() -> None:

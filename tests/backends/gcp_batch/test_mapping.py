@@ -180,6 +180,23 @@ class TestReasons:
         assert mapping.last_reason([plain]) is None
         assert mapping.last_reason([StatusEvent(description="Quota is short"), plain]) == "Quota is short"
 
+    @pytest.mark.parametrize(
+        ("state", "told"),
+        [
+            ("SCHEDULED", "Quota is short"),
+            ("FAILED", "Quota is short"),
+            ("RUNNING", None),
+            ("SUCCEEDED", None),
+        ],
+    )
+    def test_what_a_job_waited_for_is_no_reason_of_one_that_runs_or_has_succeeded(
+        self, state: str, told: str | None
+    ) -> None:
+        waited = job(JobStatus.State[state])
+        change = f"Job state is set from QUEUED to {state} for job a/b."
+        waited.status.status_events = [StatusEvent(description=each) for each in ("Quota is short", change)]
+        assert mapping.detail(waited) == told
+
 
 class TestCounts:
     def test_a_running_job_counts_by_state(self) -> None:

@@ -8,13 +8,13 @@ import pytest
 
 from airflow_provider_jobs.backends.kubernetes import explain as module
 from airflow_provider_jobs.backends.kubernetes.explain import explain, is_waiting
+from airflow_provider_jobs.core.explanations import is_same_reason
 from tests.backends.kubernetes.api import condition, container, event, job, pod
 
 WAITS = job(active=1, ready=0)
 # Why a container waits, and what must be said of it.
 ADVICE = [
     ("ErrImagePull", "image_pull_secrets"),
-    ("ImagePullBackOff", "image_pull_secrets"),
     ("InvalidImageName", "image's name"),
     ("ErrImageNeverPull", "image_pull_policy"),
     ("ImageInspectError", "the nodes"),
@@ -55,8 +55,16 @@ class TestContainers:
     def test_the_table_has_no_row_that_is_not_tried(self) -> None:
         assert set(module.WAITING) - {reason for reason, _ in ADVICE} == {
             "ContainerCreating",
+            "ImagePullBackOff",
             "PodInitializing",
         }
+
+    def test_a_pull_that_fails_and_the_pause_after_it_are_one_reason(self) -> None:
+        failed = explain(WAITS, [waiting("ErrImagePull", "no such host")], [])
+        paused = explain(WAITS, [waiting("ImagePullBackOff", "Back-off pulling image")], [])
+        assert is_same_reason(failed, paused)
+        assert paused is not None
+        assert paused.endswith("The service says: Back-off pulling image")
 
     @pytest.mark.parametrize("reason", ["ContainerCreating", "PodInitializing"])
     def test_a_container_that_is_on_its_way_is_not_explained(self, reason: str) -> None:
@@ -90,9 +98,23 @@ class TestScheduling:
     def test_why_no_node_takes_a_pod_is_told_with_what_to_do(self, message: str, words: str) -> None:
         told = explain(WAITS, [unschedulable(message)], [])
         assert told is not None
-        assert told.startswith("No node takes the pod. ")
+        assert told.startswith(f"No node takes the pod: {message.removesuffix('.')}. ")
         assert words in told
-        assert message in told
+
+    def test_what_comes_to_its_help_is_told_beside(self) -> None:
+        pods = [unschedulable("0/3 nodes are available: 3 Insufficient cpu.")]
+        told = explain(WAITS, pods, [event("TriggeredScaleUp", "1->2")])
+        assert told is not None
+        assert told.endswith("The cluster is growing for it; new nodes take some minutes")
+
+    def test_fewer_nodes_that_lack_the_same_are_no_other_reason_and_another_lack_is(self) -> None:
+        lacks = "0/{0} nodes are available: {0} Insufficient {1}."
+        three, two, memory = (
+            explain(WAITS, [unschedulable(lacks.format(*values))], [])
+            for values in ((3, "cpu"), (2, "cpu"), (2, "memory"))
+        )
+        assert is_same_reason(three, two)
+        assert not is_same_reason(two, memory)
 
     def test_a_gate_is_told(self) -> None:
         told = explain(WAITS, [unschedulable("Scheduling is blocked", "SchedulingGated")], [])
@@ -117,7 +139,6 @@ class TestEvents:
             ("Error creating: no PriorityClass with name high was found", "priority_class"),
             ("Error creating: maximum cpu usage per Container is 1, but limit is 2", "LimitRange"),
             ('Error creating: admission webhook "p" denied the request: no', "policy of the cluster"),
-            ("Error creating: something else", "kubectl describe job"),
         ],
     )
     def test_why_no_pod_could_be_made_is_told_with_what_to_do(self, message: str, words: str) -> None:
@@ -126,6 +147,24 @@ class TestEvents:
         assert told.startswith("The service cannot make its pods. ")
         assert words in told
         assert message in told
+
+    def test_another_reason_why_no_pod_could_be_made_is_told_without_the_name_that_it_would_have_had(
+        self,
+    ) -> None:
+        told = explain(job(), [], [event("FailedCreate", 'Error creating: pods "d-t-x2z9q" is odd')])
+        assert (
+            told == "The service cannot make its pods: Error creating: pods is odd. See kubectl describe job"
+        )
+
+    def test_the_name_of_a_pod_that_could_not_be_made_makes_no_other_reason(self) -> None:
+        one, other = (
+            explain(
+                job(), [], [event("FailedCreate", f'pods "d-t-{name}" is forbidden: exceeded quota: few')]
+            )
+            for name in ("bcdfg", "x2z9q")
+        )
+        assert one != other
+        assert is_same_reason(one, other)
 
     def test_once_there_are_pods_an_earlier_failure_to_make_one_is_over(self) -> None:
         assert (

@@ -170,3 +170,26 @@ class TestTimes:
         told = mapping.moment(text)
         assert told.replace(microsecond=0) == pendulum.datetime(2030, 1, 1, 0, 0, seconds)
         assert told.timezone_name == "UTC"
+
+
+@pytest.mark.parametrize(
+    ("resources", "cpu", "mib"),
+    [
+        ({"requests": {"cpu": "500m", "memory": "1Gi"}}, 0.5, 1024.0),
+        ({"limits": {"cpu": "2", "memory": "512Mi"}}, 2.0, 512.0),
+        ({"requests": {"cpu": 1}, "limits": {"cpu": 4, "memory": 1048576}}, 1.0, 1.0),
+        ({"requests": {"memory": "1e9"}}, None, 1e9 / 1024**2),
+        ({"requests": {"cpu": "some"}}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_what_a_pod_was_given_is_read_from_its_template(
+    resources: dict[str, Any], cpu: float | None, mib: float | None
+) -> None:
+    told = job()
+    containers = told["spec"]["template"]["spec"]["containers"]
+    containers[0]["resources"] = resources
+    assert mapping.given(told, "cpu") == cpu
+    assert mapping.given(told, "memory", unit=mapping.MIB) == mib
+    containers.append({"name": "helper", "resources": {"requests": {"cpu": "1", "memory": "1Mi"}}})
+    assert mapping.given(told, "cpu") == (None if cpu is None else cpu + 1)

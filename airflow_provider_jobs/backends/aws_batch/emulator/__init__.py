@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from airflow_provider_jobs.backends.aws_batch.emulator import routes
+from airflow_provider_jobs.backends.aws_batch.emulator import hindrances, routes
 from airflow_provider_jobs.backends.aws_batch.emulator.descriptions import Describer
 from airflow_provider_jobs.backends.aws_batch.emulator.lifecycle import Lifecycle
 from airflow_provider_jobs.backends.aws_batch.emulator.log_streams import LogStreams
@@ -34,6 +34,7 @@ class AwsBatchDialect:
     name = DIALECT
 
     def __init__(self, cloud: Cloud) -> None:
+        cloud.progress.offer(DIALECT, hindrances.WORDS)
         self._cloud = cloud
         self._worlds = Worlds(cloud.jobs)
         self._placement = Placement()
@@ -45,7 +46,7 @@ class AwsBatchDialect:
                 worlds=self._worlds,
                 lifecycle=lifecycle,
                 placement=self._placement,
-                describer=Describer(self._held),
+                describer=Describer(self._placement, self._held),
             ),
             routes.logs(Logs(self._streams)),
             routes.sts(),

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_jobs.backends.aws_batch.emulator import outcomes
+from airflow_provider_jobs.backends.aws_batch.emulator import hindrances, outcomes
 from airflow_provider_jobs.backends.aws_batch.emulator.attempt_descriptions import (
     attempts_of,
     properties,
     show_ended,
     show_latest,
 )
-from airflow_provider_jobs.backends.aws_batch.emulator.placement import NO_CAPACITY, explanation
+from airflow_provider_jobs.backends.aws_batch.emulator.placement import Placement, hindrance
 from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord, Kind, milliseconds
 from airflow_provider_jobs.emulator.jobs import Job, Task, TaskState
 
@@ -32,7 +32,8 @@ _ENDED = ("SUCCEEDED", "FAILED")
 class Describer:
     """Tells of jobs. ``held`` says whether somebody keeps a job from getting a machine."""
 
-    def __init__(self, held: Callable[[Job], bool]) -> None:
+    def __init__(self, placement: Placement, held: Callable[[Job], bool]) -> None:
+        self._placement = placement
         self._held = held
 
     def detail(self, record: JobRecord, index: int | None) -> Shown:
@@ -121,13 +122,22 @@ class Describer:
     def _status_reason(self, record: JobRecord, task: Task) -> str | None:
         status = record.status_of(task)
         if status == "RUNNABLE":
-            return explanation(record, task.index) or (NO_CAPACITY if self._held(record.job) else None)
+            word = self._hindrance(record, task.index)
+            return hindrances.sentence(word) if word else None
         if status not in _ENDED:
             return None
         if task.end is None or task.state is TaskState.UNEXECUTED:
             stop = record.stops.get(task.index)
             return stop.reason if stop else None
         return outcomes.outcome_of(record, task.index, task.end).status_reason or None
+
+    def _hindrance(self, record: JobRecord, index: int) -> str | None:
+        """What keeps a task from a machine: what a rule says, or what is found out of the head of a queue."""
+        if record.job.hindered_by is not None:
+            return record.job.hindered_by
+        if self._held(record.job):
+            return hindrances.NO_CAPACITY
+        return hindrance(record, index) if self._placement.is_first(record, index) else None
 
 
 def _common(record: JobRecord, job_id: str, status: str) -> Shown:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_CreateComputeEnvironme
 from __future__ import annotations
 
 import asyncio
+from math import ceil
 from typing import Any
 
 from airflow_provider_jobs.backends.aws_batch.emulator import paging
@@ -99,11 +100,20 @@ class Environments:
         wanted = asked.get("computeEnvironments")
         if wanted:
             found = [find_environment(world, reference) for reference in wanted]
-            return {"computeEnvironments": [each.detail for each in found if each is not None]}
-        details = [each.detail for each in world.shelf.environments.values()]
+            return {"computeEnvironments": [self._shown(each) for each in found if each is not None]}
+        details = [self._shown(each) for each in world.shelf.environments.values()]
         size = min(asked.get("maxResults") or _PAGE, _PAGE)
         page, token = paging.page(details, size=size, token=asked.get("nextToken"), context="environments")
         return {"computeEnvironments": page, "nextToken": token}
+
+    def _shown(self, environment: ComputeEnvironment) -> dict[str, Any]:
+        """The description; managed machines grow with what jobs want, between the least and the most."""
+        resources = environment.detail.get("computeResources", {})
+        if environment.on_fargate or "maxvCpus" not in resources:
+            return environment.detail
+        least = max(resources.get("minvCpus", 0), ceil(self._placement.demand(environment)))
+        wanted = {**resources, "desiredvCpus": min(least, resources["maxvCpus"])}
+        return {**environment.detail, "computeResources": wanted}
 
     def _settle(self, environment: ComputeEnvironment) -> None:
         """A change takes a moment; then it turns out whether the environment can work."""

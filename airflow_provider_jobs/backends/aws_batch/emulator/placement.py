@@ -12,28 +12,12 @@ import asyncio
 import heapq
 import itertools
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from airflow_provider_jobs.backends.aws_batch.emulator import hindrances
 from airflow_provider_jobs.backends.aws_batch.emulator.records import JobRecord
 from airflow_provider_jobs.backends.aws_batch.emulator.resources import ComputeEnvironment, JobQueue
-
-#: What a description says of a job at the head of its queue that nothing can take.
-TOO_LARGE = (
-    "MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE - All compute environments have a maxVcpu setting "
-    "that is smaller than the job requirements"
-)
-NO_MACHINE_FITS = (
-    "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - All compute environments have no connected instances that "
-    "meet the job requirements"
-)
-ROLE_PROBLEM = (
-    "MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - All compute environments have problems with the service "
-    "role permissions"
-)
-NO_CAPACITY = (
-    "CAPACITY:INSUFFICIENT_INSTANCE_CAPACITY - All compute environments have insufficient capacity to "
-    "service the job"
-)
 
 
 @dataclass(order=True)
@@ -78,6 +62,23 @@ class Placement:
         if self._pass is None:
             self._pass = asyncio.get_running_loop().call_soon(self._place_all)
 
+    def is_first(self, record: JobRecord, index: int) -> bool:
+        """Whether it is this task's turn; one behind it is told no reason of its own."""
+        head = self._head(record.queue)
+        return head is not None and (head.record, head.index) == (record, index)
+
+    def demand(self, environment: ComputeEnvironment) -> float:
+        """VCPUs that jobs have of an environment, or wait for in its queues if it can be large enough."""
+        waiting = (
+            each.record.vcpus_of(each.index)
+            for queue, shares in self._waiting.items()
+            if environment in queue.environments
+            for share in shares.values()
+            for each in share
+            if each.record.vcpus_of(each.index) <= environment.max_vcpus
+        )
+        return environment.used_vcpus + sum(waiting)
+
     def clear(self) -> None:
         """Forget everybody who waits."""
         self._waiting.clear()
@@ -94,7 +95,7 @@ class Placement:
     def _place_next(self, queue: JobQueue, shares: dict[str, list[_Waiting]]) -> bool:
         """Place the task whose turn it is. False when there is no room for it."""
         used = self._used.setdefault(queue, defaultdict(float))
-        share = min(shares, key=lambda each: (used[each], shares[each][0]))
+        share = _next_share(shares, used)
         head = shares[share][0]
         if not head.granted.done():
             environment = room_for(head.record, head.index)
@@ -106,12 +107,23 @@ class Placement:
             del shares[share]
         return True
 
+    def _head(self, queue: JobQueue) -> _Waiting | None:
+        shares = self._waiting.get(queue)
+        if not shares:
+            return None
+        return shares[_next_share(shares, self._used.get(queue, {}))][0]
+
     def _give(self, head: _Waiting, environment: ComputeEnvironment, used: defaultdict[str, float]) -> None:
         record, index = head.record, head.index
         environment.used_vcpus += record.vcpus_of(index)
         used[record.share] += record.vcpus_of(index)
         record.held[index] = record.placed[index] = environment
         head.granted.set_result(None)
+
+
+def _next_share(shares: Mapping[str, list[_Waiting]], used: Mapping[str, float]) -> str:
+    """The share whose turn it is: the one that uses least, then the one that came first."""
+    return min(shares, key=lambda each: (used.get(each, 0.0), shares[each][0]))
 
 
 def room_for(record: JobRecord, index: int) -> ComputeEnvironment | None:
@@ -124,15 +136,22 @@ def room_for(record: JobRecord, index: int) -> ComputeEnvironment | None:
     return None
 
 
-def explanation(record: JobRecord, index: int) -> str | None:
+def hindrance(record: JobRecord, index: int) -> str | None:
     """Why no compute environment will ever take this task as things are; None when it only has to wait."""
     environments = record.queue.environments
     usable = [environment for environment in environments if environment.usable]
     if not usable:
-        broken = any("role" in each.detail["statusReason"].lower() for each in environments)
-        return ROLE_PROBLEM if broken else None
+        return _of_broken(environments)
     if all(record.vcpus_of(index) > each.max_vcpus for each in usable):
-        return TOO_LARGE
+        return hindrances.TOO_LARGE
     if record.needs_gpu and not any(each.has_gpus for each in usable):
-        return NO_MACHINE_FITS
+        return hindrances.NO_MACHINE_FITS
     return None
+
+
+def _of_broken(environments: Sequence[ComputeEnvironment]) -> str | None:
+    """What is told of environments of which none can be used; nothing of those that are only disabled."""
+    if any("role" in each.detail["statusReason"].lower() for each in environments):
+        return hindrances.ROLE_PROBLEM
+    invalid = all(each.detail["status"] == "INVALID" for each in environments)
+    return hindrances.INVALID if invalid else None

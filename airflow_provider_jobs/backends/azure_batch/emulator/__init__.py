@@ -16,6 +16,7 @@ from typing import Any
 
 import grpc
 
+from airflow_provider_jobs.backends.azure_batch.emulator import hindrances
 from airflow_provider_jobs.backends.azure_batch.emulator.account import Account
 from airflow_provider_jobs.backends.azure_batch.emulator.files import FileService
 from airflow_provider_jobs.backends.azure_batch.emulator.job_life import JobLife
@@ -56,6 +57,7 @@ class AzureBatchDialect:
     name = DIALECT
 
     def __init__(self, cloud: Cloud) -> None:
+        cloud.progress.offer(DIALECT, hindrances.WORDS)
         self._account = Account(cloud)
         self._life = JobLife(self._account)
         self._transport = Transport(

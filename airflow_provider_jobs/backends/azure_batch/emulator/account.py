@@ -68,6 +68,10 @@ class Account:
         """Wait until a rule of the admin API lets the thing of this name take the step."""
         await self.cloud.progress.wait(_named(name), stage)
 
+    def hindrance(self, name: str, stage: Stage) -> str | None:
+        """What a rule says keeps the thing of this name from the step."""
+        return self.cloud.progress.reason(_named(name), stage)
+
 
 def _named(name: str) -> Job:
     """A job that never runs, for rules that ask for a name."""

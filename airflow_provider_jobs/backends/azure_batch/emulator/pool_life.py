@@ -13,7 +13,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_jobs.backends.azure_batch.emulator import orders
+from airflow_provider_jobs.backends.azure_batch.emulator import hindrances, orders
 from airflow_provider_jobs.backends.azure_batch.emulator.account import Account
 from airflow_provider_jobs.backends.azure_batch.emulator.environment import package_directory
 from airflow_provider_jobs.backends.azure_batch.emulator.pool_bodies import PoolBody, StartTask
@@ -121,6 +121,8 @@ class PoolLife:
         """Let a node take tasks or none; what becomes of its tasks is up to the option."""
         node.schedulable = schedulable
         self._let_go(node, option=option)
+        if not node.tasks and node.state in ("idle", "offline"):
+            node.rest()
         self._tasks.dispatcher.look(node.pool.key)
 
     def reboot(self, node: Node, *, option: str, state: str) -> None:
@@ -130,12 +132,15 @@ class PoolLife:
 
     async def _resize(self, pool: Pool, *, option: str) -> None:
         """Bring the pool to its targets, or as near as the quota and the time allow."""
+        if code := self._account.hindrance(f"pools/{pool.body.id}", Stage.SCHEDULED):
+            pool.resize_errors = [hindrances.resize_error(code)]
+            pool.allocate("steady")
+            return
         limit = duration_seconds(pool.body.resize_timeout)
         try:
             await asyncio.wait_for(self._account.step(f"pools/{pool.body.id}", Stage.SCHEDULED), limit)
         except asyncio.TimeoutError:
-            message = "Desired number of nodes could not be allocated as the resize timeout was reached"
-            pool.resize_errors = [{"code": "AllocationTimedout", "message": message}]
+            pool.resize_errors = [hindrances.resize_error("AllocationTimedout")]
             pool.allocate("steady")
             return
         if pool.allocation != "resizing" or pool.state != "active":
@@ -173,7 +178,11 @@ class PoolLife:
     async def _boot(self, node: Node) -> None:
         pool = node.pool
         name = f"pools/{pool.body.id}/nodes/{node.id}"
+        if word := self._account.hindrance(name, Stage.ASSIGNED):
+            state, node.errors = hindrances.BROKEN_NODES[word]
+            node.move(state)
         await self._account.step(name, Stage.ASSIGNED)
+        node.errors = ()
         node.move("starting")
         await self._account.step(name, Stage.RUNNING)
         _furnish(node)
@@ -181,7 +190,7 @@ class PoolLife:
             node.move("starttaskfailed")
             return
         if node.id in pool.nodes:
-            node.move("idle")
+            node.rest()
             self._tasks.dispatcher.look(pool.key)
 
     async def _start_task(self, node: Node, work: StartTask) -> bool:

@@ -50,6 +50,7 @@ class Node(Resource):
         self.vacant.set()
         self.run_count = self.success_count = 0
         self.start_task: Preparation | None = None
+        self.errors: tuple[dict[str, Any], ...] = ()
         #: By the id of a job: its preparation task on this node.
         self.preparations: dict[str, Preparation] = {}
 
@@ -81,7 +82,11 @@ class Node(Resource):
             return
         self.vacant.set()
         if self.state in READY:
-            self.move("idle")
+            self.rest()
+
+    def rest(self) -> None:
+        """It runs nothing: it waits for tasks, or is to take none."""
+        self.move("idle" if self.schedulable else "offline")
 
     def wire(self, endpoint: str) -> dict[str, Any]:
         told: dict[str, Any] = {
@@ -105,6 +110,8 @@ class Node(Resource):
             told["nodeAgentInfo"] = {"version": "1.13.0", "lastUpdateTime": timestamp(self.booted_at)}
         if self.pool.body.start_task is not None:
             told["startTask"] = without_secrets(self.pool.body.start_task.wire())
+        if self.errors:
+            told["errors"] = list(self.errors)
         if self.start_task is not None:
             told["startTaskInfo"] = self.start_task.wire(retries=True)
         image = (self.pool.body.virtual_machine_configuration or {}).get("imageReference")

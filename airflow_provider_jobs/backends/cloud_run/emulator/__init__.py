@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 from fastapi import Request, Response
 
-from airflow_provider_jobs.backends.cloud_run.emulator import routes
+from airflow_provider_jobs.backends.cloud_run.emulator import hindrances, routes
 from airflow_provider_jobs.backends.cloud_run.emulator.control import DIALECT, ControlPlane
 from airflow_provider_jobs.backends.cloud_run.emulator.log_entries import RunEntries
 from airflow_provider_jobs.backends.cloud_run.emulator.names import RunNames
@@ -42,6 +42,7 @@ class CloudRunDialect:
         google = GoogleCloud.of(cloud)
         control = ControlPlane(cloud, run_names=RunNames(google.projects))
         google.logging.register(DIALECT, RunEntries(control.records()))
+        cloud.progress.offer(DIALECT, hindrances.WORDS)
         self._cloud = cloud
         self._handlers = (NamespacesApi(control, cloud.calls), google.service_usage)
         self._methods = [

@@ -11,6 +11,7 @@ from typing import Any
 import pendulum
 from google.cloud import run_v2
 
+from airflow_provider_jobs.backends.cloud_run.emulator import hindrances
 from airflow_provider_jobs.backends.cloud_run.emulator import messages as pb
 from airflow_provider_jobs.backends.cloud_run.emulator.outcomes import (
     CANCELLED_BY_USER,
@@ -78,6 +79,8 @@ def of_execution(job: Job) -> list[pb.Condition]:
     ]
     if job.run_started_at is not None and ended_at(job) is None:
         conditions.append(_retry(job.run_started_at))
+    if scheduled is None and job.hindered_by is not None:
+        hindrances.show(job.hindered_by, conditions, image=job.spec.images[0])
     return conditions
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from airflow_provider_jobs.backends.gcp_batch.emulator import routes
+from airflow_provider_jobs.backends.gcp_batch.emulator import hindrances, routes
 from airflow_provider_jobs.backends.gcp_batch.emulator.agent_log import AgentLog
 from airflow_provider_jobs.backends.gcp_batch.emulator.batch_service import DIALECT, BatchService
 from airflow_provider_jobs.backends.gcp_batch.emulator.log_entries import BatchEntries
@@ -35,6 +35,7 @@ class GcpBatchDialect:
             cloud, projects=google.projects, operations=google.operations, listener=AgentLog(cloud.logs)
         )
         google.logging.register(DIALECT, BatchEntries(batch.record_of))
+        cloud.progress.offer(DIALECT, hindrances.WORDS)
         self._cloud = cloud
         self._methods = [
             *routes.batch_methods(batch),

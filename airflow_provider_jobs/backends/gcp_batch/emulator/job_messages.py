@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from google.cloud import batch_v1
 
+from airflow_provider_jobs.backends.gcp_batch.emulator import hindrances
 from airflow_provider_jobs.backends.gcp_batch.emulator import messages as pb
 from airflow_provider_jobs.backends.gcp_batch.emulator.names import GROUP
 from airflow_provider_jobs.backends.gcp_batch.emulator.outcomes import (
@@ -21,7 +22,7 @@ from airflow_provider_jobs.backends.gcp_batch.emulator.outcomes import (
     task_sentence,
 )
 from airflow_provider_jobs.backends.gcp_batch.emulator.validation import MAX_PARALLELISM
-from airflow_provider_jobs.emulator.jobs import Event, Job, JobState, Task, TaskState
+from airflow_provider_jobs.emulator.jobs import Event, Hindrance, Job, JobState, Task, TaskState
 from airflow_provider_jobs.google_cloud.emulator.messages import timestamp
 from airflow_provider_jobs.google_cloud.emulator.names import REGIONS, Place
 
@@ -105,11 +106,33 @@ def _fill_status(job: Job, status: pb.JobStatus) -> None:
     status.run_duration.FromTimedelta(job.run_duration())
     failure = job.first_failure if job.state in (JobState.FAILED, JobState.DELETING) else None
     told = (failure[0], task_sentence(failure[1], machine=machine(job, failure[0]))) if failure else None
-    for event in job.events:
-        added = status.status_events.add(type_="STATUS_CHANGED", event_time=timestamp(event.at))
-        added.description = job_sentence(event, name=record.numbered_name, failure=told)
+    told_of = [(event.at, _change(event, record, told)) for event in job.events]
+    if job.hindrances:
+        told_of += [(each.since, _hindrance(each, record)) for each in job.hindrances]
+        told_of.sort(key=lambda pair: pair[0])
+    status.status_events.extend(event for _, event in told_of)
     if job.state is not JobState.QUEUED:
         _fill_group_status(job, status.task_groups[GROUP])
+
+
+def _change(event: Event, record: JobRecord, failure: tuple[Task, str] | None) -> pb.StatusEvent:
+    description = job_sentence(event, name=record.numbered_name, failure=failure)
+    return pb.StatusEvent(type_="STATUS_CHANGED", event_time=timestamp(event.at), description=description)
+
+
+def _hindrance(hindrance: Hindrance, record: JobRecord) -> pb.StatusEvent:
+    place = record.place
+    scene = hindrances.Scene(
+        uid=record.message.uid,
+        project=place.project,
+        number=record.numbered_name.split("/")[1],
+        region=place.location,
+        zone=f"{place.location}-{REGIONS[place.location][0]}",
+    )
+    description = hindrances.sentence(hindrance.word, scene)
+    return pb.StatusEvent(
+        type_="OPERATIONAL_INFO", event_time=timestamp(hindrance.since), description=description
+    )
 
 
 def _fill_group_status(job: Job, status: pb.TaskGroupStatus) -> None:

@@ -9,8 +9,9 @@ import asyncio
 import uuid
 from typing import Any
 
-from airflow_provider_jobs.backends.kubernetes.emulator import quantities
+from airflow_provider_jobs.backends.kubernetes.emulator import claims, quantities
 from airflow_provider_jobs.backends.kubernetes.emulator.discovery import VERSION, machine
+from airflow_provider_jobs.backends.kubernetes.emulator.events import Recorder
 from airflow_provider_jobs.backends.kubernetes.emulator.objects import Objects
 from airflow_provider_jobs.backends.kubernetes.emulator.resources import (
     CLAIMS,
@@ -34,9 +35,10 @@ _NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 class Cluster:
     """Keeps the furniture of the cluster in place."""
 
-    def __init__(self, cloud: Cloud, objects: Objects) -> None:
+    def __init__(self, cloud: Cloud, objects: Objects, recorder: Recorder) -> None:
         self._cloud = cloud
         self._objects = objects
+        self._recorder = recorder
         self._due: dict[tuple[ResourceType, tuple[str, str]], None] = {}
         objects.store.listen(self._changed)
         self.furnish()
@@ -89,8 +91,13 @@ class Cluster:
                 self._measure(found)
 
     def _bind(self, claim: Object) -> None:
-        """Every claim gets a volume at once."""
+        """A claim gets a volume at once, or stays Pending."""
         if claim.get("status", {}).get("phase") == "Bound":
+            return
+        if unbound := claims.why_not(claim):
+            tell = self._recorder.warning if unbound.is_warning else self._recorder.normal
+            tell(CLAIMS, claim, reason=unbound.reason, message=unbound.message, source=claims.CONTROLLER)
+            self._objects.update_status(CLAIMS, claim, status={"phase": "Pending"})
             return
         spec = {"volumeName": f"pvc-{uuid.uuid4()}", **claim.get("spec", {})}
         status = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-from airflow_provider_jobs.backends.kubernetes.emulator import quantities
+from airflow_provider_jobs.backends.kubernetes.emulator import claims, quantities
 from airflow_provider_jobs.backends.kubernetes.emulator.admission import pod_resources
 from airflow_provider_jobs.backends.kubernetes.emulator.events import SCHEDULER, Recorder
 from airflow_provider_jobs.backends.kubernetes.emulator.kubelet import Kubelet
@@ -26,6 +26,7 @@ from airflow_provider_jobs.emulator.cloud import Cloud
 _PREEMPTION = "no new claims to deallocate, preemption: 0/1 nodes are available: 1"
 _NOT_HELPFUL = f"{_PREEMPTION} Preemption is not helpful for scheduling."
 _NO_VICTIMS = f"{_PREEMPTION} No preemption victims found for incoming pod."
+_UNBOUND = "pod has unbound immediate PersistentVolumeClaims"
 _GATED = "Scheduling is blocked due to non-empty scheduling gates"
 
 
@@ -110,8 +111,11 @@ class Scheduler:
         """Why no node takes the pod; nothing when one does."""
         for volume in pod["spec"].get("volumes", []):
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
-            if claim and self._objects.store.get(CLAIMS, (pod.namespace, claim)) is None:
+            found = self._objects.store.get(CLAIMS, (pod.namespace, claim)) if claim else None
+            if claim and found is None:
                 return f'0/1 nodes are available: persistentvolumeclaim "{claim}" not found. not found'
+            if found is not None and claims.is_pending(found):
+                return f"0/1 nodes are available: {_UNBOUND}. {_NOT_HELPFUL}"
         node = self._objects.store.get(NODES, ("", NODE))
         if node is None:
             return "no nodes available to schedule pods"

@@ -50,7 +50,7 @@ class Transport:
         objects = Objects(self._store)
         recorder = Recorder(self._store)
         kubelet = Kubelet(cloud, objects, recorder=recorder, settings=self._settings)
-        self._cluster = Cluster(cloud, objects)
+        self._cluster = Cluster(cloud, objects, recorder)
         self._forgetful = (
             self._cluster,
             recorder,

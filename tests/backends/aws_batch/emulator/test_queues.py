@@ -170,7 +170,7 @@ def test_jobs_wait_while_their_environment_is_disabled_or_invalid(batch: Client)
     until(batch, job_id, "RUNNABLE")
     _update(batch, "small-machines", state="ENABLED", serviceRole="no-arn")
     job = until(batch, job_id, "RUNNABLE")
-    assert job["statusReason"].startswith("MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS - ")
+    assert job["statusReason"].startswith("MISCONFIGURATION:SERVICE_ROLE_PERMISSIONS ")
     _update(batch, "small-machines", serviceRole="arn:aws:iam::123456789012:role/batch")
     assert until(batch, job_id)["status"] == "SUCCEEDED"
 

@@ -121,7 +121,7 @@ def _outputs(backend: Backend, ask: Asking, handle: JobHandle) -> Outputs:
     while page.more or page.lines:
         page = ask(partial(_next_page, backend, LogCursor(handle=handle, position=page.position)))
         story.take(page.lines)
-    return story.outputs
+    return dict(story.outputs)
 
 
 def _next_page(backend: Backend, cursor: LogCursor) -> LogPage:

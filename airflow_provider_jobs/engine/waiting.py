@@ -24,9 +24,10 @@ from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_j
 from airflow_provider_jobs.engine.clock import Now
 from airflow_provider_jobs.engine.group import PollGroup, PollGroups
 from airflow_provider_jobs.engine.leftover import merged
+from airflow_provider_jobs.engine.listening import Listener
 from airflow_provider_jobs.engine.members import LogRead, LogTrouble, Member, ServiceTrouble, Update
 from airflow_provider_jobs.engine.plan import WaitPlan
-from airflow_provider_jobs.engine.story import JobStory, Listener
+from airflow_provider_jobs.engine.story import JobStory
 from airflow_provider_jobs.engine.verdict import is_success, unreachable
 from airflow_provider_jobs.engine.watch import JobWatch
 
@@ -56,7 +57,8 @@ class _Wait:
     now: Now
     watch: JobWatch = field(init=False)
     story: JobStory = field(init=False)
-    next_explain: pendulum.DateTime = field(init=False)
+    # Once the reason for waiting was asked for; until then it follows from the plan, and need not be held.
+    next_explain: pendulum.DateTime | None = None
     explain_turn: pendulum.DateTime | None = None
     explanation: str | None = None
     has_told_start: bool = False
@@ -75,7 +77,6 @@ class _Wait:
             logs_url=plan.handle.logs_url or plan.handle.console_url,
             size=plan.array_size or plan.handle.size,
         )
-        self.next_explain = plan.handle.submitted_at.add(seconds=plan.explain_after_seconds)
 
     async def outcome(self) -> JobOutcome:
         passed: Deadline | None = None
@@ -84,7 +85,7 @@ class _Wait:
                 await self._explain()
                 await self._cancel(passed)
                 break
-            if not self.member.has_started and self.now() >= self.next_explain:
+            if not self.member.has_started and self.now() >= self._explain_at():
                 await self._explain_in_turn()
             await self._take_update(self._wake_at())
         await self._read_late_lines()
@@ -169,6 +170,10 @@ class _Wait:
         is_quiet = self.plan.log_indexes == "none" and not self.plan.wants_outputs
         return not is_quiet or self.watch.state is not JobState.SUCCEEDED
 
+    def _explain_at(self) -> pendulum.DateTime:
+        plan = self.plan
+        return self.next_explain or plan.handle.submitted_at.add(seconds=plan.explain_after_seconds)
+
     async def _explain_in_turn(self) -> None:
         """Take a place in the row of those whose jobs do not start; at one's turn, say why."""
         if self.explain_turn is None:
@@ -197,7 +202,7 @@ class _Wait:
     # Deadlines
 
     def _wake_at(self) -> pendulum.DateTime | None:
-        waiting = [] if self.member.has_started else [self.plan.queue_deadline, self.next_explain]
+        waiting = [] if self.member.has_started else [self.plan.queue_deadline, self._explain_at()]
         return min((time for time in (*waiting, self.plan.execution_deadline) if time), default=None)
 
     def _passed(self) -> Deadline | None:

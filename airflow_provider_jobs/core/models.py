@@ -178,6 +178,7 @@ class JobSummary(Wire):
     :param memory_mib_seconds: likewise of its memory, in mebibytes
     :param usage_is_bound: whether these two are the most that it can have been: how long each of several
         indexes ran is not known, and as many as may run at once are counted for all of ``run_seconds``
+    :param output_files: addresses of the files that it has left, by relative path, and by index for arrays
     """
 
     version: Literal[1] = 1
@@ -195,6 +196,7 @@ class JobSummary(Wire):
     vcpu_seconds: float | None = None
     memory_mib_seconds: float | None = None
     usage_is_bound: bool = False
+    output_files: dict[str, JsonValue] | None = None
 
 
 class JobEvent(Wire):

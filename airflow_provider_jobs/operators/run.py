@@ -267,10 +267,10 @@ class TaskRun:
 
     def _finish(self, outcome: JobOutcome, context: Any, leg: _Leg) -> Any:
         success = is_success(outcome, self._task.fail_when)  # type: ignore[arg-type]
-        collected: dict[str, Any] = {}
+        output_files: dict[str, Any] | None = None
         if success and self._task.output_files:
             try:
-                collected["output_files"] = kept(
+                output_files = kept(
                     collect(self._task, context["ti"], leg.place, outcome.array),
                     context["ti"],
                     "output_files.json",
@@ -281,7 +281,8 @@ class TaskRun:
                 outcome = outcome.model_copy(update={"failures": (failure,)})
         if not success:
             outcome = with_failure(outcome)
-        summary = outcome.summary().model_dump(mode="json") | collected
+        told = outcome.summary().model_copy(update={"output_files": output_files})
+        summary = told.model_dump(mode="json")
         if self._task.do_xcom_push:
             context["ti"].xcom_push(key="job", value=summary)
         self._call("on_job_end", context, summary)

@@ -27,7 +27,7 @@ def calls_of(count: int, operation: str, **asked: Any) -> int:
     async def work(cloud: Cloud) -> int:
         placement, worlds = Placement(), Worlds(cloud.jobs)
         lifecycle = Lifecycle(cloud, placement=placement, streams=LogStreams(cloud.logs), worlds=worlds)
-        describer = Describer(lambda _: False)
+        describer = Describer(placement, lambda _: False)
         service = routes.batch(
             cloud, worlds=worlds, lifecycle=lifecycle, placement=placement, describer=describer
         )

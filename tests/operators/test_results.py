@@ -71,6 +71,21 @@ def test_an_error_in_one_of_them_fails_no_task(fake: FakeBackend) -> None:
     assert task.job["state"] == "SUCCEEDED"
 
 
+def test_ten_thousand_indexes_that_report_a_number_each_are_one_result_in_xcom(fake: FakeBackend) -> None:
+    lines = script('::airflow::{"outputs": {"rows": 12345}}')
+    result = Task().run(FakeJobOperator(script_of_states=lines, array_size=10_000))
+    assert result == {str(index): {"rows": 12345} for index in range(10_000)}
+
+
+def test_ten_thousand_indexes_that_report_more_leave_their_result_in_the_storage(
+    fake: FakeBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__AIRFLOW_PROVIDER_JOBS__STORAGE_PATH", f"file://{tmp_path}")
+    result = Task().run(FakeJobOperator(script_of_states=script(OUTPUT), array_size=10_000))
+    stored = json.loads(Path(result["object_storage_path"].removeprefix("file://")).read_text())
+    assert stored == {str(index): {"text": "x" * 200} for index in range(10_000)}
+
+
 def test_what_cannot_be_called_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(InvalidArgument, match="on_job_end"):
         FakeJobOperator(on_job_end="notify")

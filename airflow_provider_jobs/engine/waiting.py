@@ -13,6 +13,7 @@ from typing import Literal
 
 import pendulum
 
+from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble
 from airflow_provider_jobs.core.explanations import is_same_reason
 from airflow_provider_jobs.core.failures import Failure
@@ -33,6 +34,8 @@ from airflow_provider_jobs.engine.watch import JobWatch
 
 Deadline = Literal["execution_timeout", "queue_timeout"]
 _EXPLAIN_EVERY_SECONDS = 60.0
+# A read of very much, or one that a quota holds up, may take minutes.
+_SLOW_READ_FACTOR = 10
 _DELETE_TRIES = 5
 _DELETE_PAUSE_SECONDS = 3.0
 
@@ -64,6 +67,7 @@ class _Wait:
     has_told_start: bool = False
     refused: JobsError | None = None
     logs_are_refused: bool = False
+    log_has_more: bool = False
 
     def __post_init__(self) -> None:
         plan, shown = self.plan, self.plan.log_indexes
@@ -105,6 +109,7 @@ class _Wait:
             self._take_report(update)
         elif isinstance(update, LogRead):
             self.logs_are_refused = False
+            self.log_has_more = update.page.more
             self.story.take(update.page.lines)
         elif isinstance(update, LogTrouble):
             self.logs_are_refused = isinstance(update.error, PermanentError)
@@ -143,7 +148,7 @@ class _Wait:
         limits = (await self.group.calls.backend()).limits
         now = self.now()
         complete_at = min(self.watch.ended_at or now, now).add(seconds=limits.quiet_logs_seconds)
-        bound = now.add(seconds=limits.late_logs_seconds)
+        bound = now.add(seconds=self._patience_seconds(limits))
         reads = 0
         while not self.logs_are_refused:
             update = await self._take_update(bound)
@@ -152,14 +157,21 @@ class _Wait:
             if not isinstance(update, LogRead):
                 continue
             if update.page.more:
-                # What the service has already is not late, however long it takes to read it.
-                bound = self.now().add(seconds=limits.late_logs_seconds)
+                bound = self.now().add(seconds=self._patience_seconds(limits))
                 continue
+            bound = min(bound, self.now().add(seconds=limits.late_logs_seconds))
             reads += update.after_end
             if reads > 1 and update.page.lines:
                 complete_at = self.now().add(seconds=limits.quiet_logs_seconds)
             if reads and self.now() >= min(complete_at, bound):
                 return
+
+    def _patience_seconds(self, limits: Limits) -> float:
+        """Return how long the next lines are waited for.
+
+        What the service has already is not late, however long it takes to read it.
+        """
+        return limits.late_logs_seconds * (_SLOW_READ_FACTOR if self.log_has_more else 1)
 
     def _needs_log(self) -> bool:
         """Return whether anybody wants to know what the job has written."""

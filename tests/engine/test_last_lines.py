@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from airflow_provider_jobs.core.errors import ThrottledError
 from airflow_provider_jobs.core.models import LogCursor, LogPage
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.plan import WaitPlan
@@ -67,3 +68,25 @@ def test_a_read_that_began_before_the_end_does_not_stand_for_the_last_lines() ->
 
 
 # Changes that the service tells by itself
+
+
+def test_lines_that_are_known_to_be_there_are_waited_for_while_the_service_throttles() -> None:
+    fake, heard = new_fake(), Heard()
+    fake.page_size = 1
+
+    async def main() -> None:
+        (handle,) = handles_of(fake, 1)
+        fake.write(handle, "first", "second")
+        read, begun = fake.read_logs, asyncio.get_running_loop().time
+
+        def throttled(cursors: Sequence[LogCursor]) -> Sequence[LogPage]:
+            if heard.lines and begun() < 120:
+                raise ThrottledError("slow down")
+            return read(cursors)
+
+        fake.read_logs = throttled  # type: ignore[method-assign]
+        fake.move(handle, SUCCEEDED)
+        await wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard)
+
+    run(main())
+    assert [line.message for line in heard.lines] == ["first", "second"]

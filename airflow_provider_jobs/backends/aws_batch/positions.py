@@ -35,7 +35,7 @@ class Progress:
     """How far one stream has been read; times are milliseconds since 1970.
 
     :param from_ms: from where the next query reads
-    :param seen: the ids of the events from there on that were handed out
+    :param seen: the events from there on that were handed out, their times by their ids
     :param read_ms: when it was last read, so that whatever waited longest comes first
     :param ended_ms: when its attempt was found to be over, 0 while it is not
     :param missing: whether the service knew no such stream
@@ -43,15 +43,16 @@ class Progress:
 
     stream: Stream
     from_ms: int
-    seen: list[str] = field(default_factory=list)
+    seen: dict[str, int] = field(default_factory=dict)
     read_ms: int = 0
     ended_ms: int = 0
     missing: bool = False
 
     def fresh(self, events: Iterable[Fields]) -> list[Fields]:
         """Return the events that were not handed out."""
-        seen = set(self.seen)
-        return [each for each in events if each["timestamp"] >= self.from_ms and each["eventId"] not in seen]
+        return [
+            each for each in events if each["timestamp"] >= self.from_ms and each["eventId"] not in self.seen
+        ]
 
     def advance(self, events: Sequence[Fields], *, overlap_events: int, is_cut: bool = False) -> None:
         """Count the events of a query, oldest first, as handed out.
@@ -62,8 +63,11 @@ class Progress:
         if told:
             oldest = told[-overlap_events]["timestamp"] if len(told) > overlap_events else 0
             self.from_ms = max(self.from_ms, told[-1]["timestamp"] - OVERLAP_MS, oldest)
-        later = set(self.seen) - {each["eventId"] for each in told} if is_cut else set()
-        self.seen = [each["eventId"] for each in told if each["timestamp"] >= self.from_ms] + sorted(later)
+        handed_out = {
+            **(self.seen if is_cut else {}),
+            **{each["eventId"]: each["timestamp"] for each in told},
+        }
+        self.seen = {name: at for name, at in handed_out.items() if at >= self.from_ms}
 
     def is_settled(self, now_ms: int) -> bool:
         """Return whether nothing more is expected of it."""

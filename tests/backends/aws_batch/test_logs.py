@@ -297,7 +297,7 @@ class TestWhatIsMissing:
         gone = Progress(Stream("gone/default/1", "/aws/batch/job"), from_ms=0)
         position.streams = {"gone/default/1": gone, **position.streams}
         for progress in position.streams.values():
-            progress.from_ms, progress.seen = 0, []
+            progress.from_ms, progress.seen = 0, {}
         (page,) = backend.read_logs([LogCursor(handle=handle, position=position.to_json())])
         assert sorted(line.message for line in page.lines) == ["0", "1", "2", "3", "4"]
         assert Position.of(page.position).streams["gone/default/1"].missing

@@ -30,10 +30,10 @@ def event(event_id: str, stamp_ms: int) -> dict[str, object]:
 class TestPositions:
     def test_a_position_is_the_same_after_a_round_through_json(self) -> None:
         position = Position(count=9, done={0, 1, 5}, running={3: 77}, summary={"RUNNING": 1}, turn=4)
-        position.streams["s"] = progress("s", 5, seen=["a"], ended_ms=9, missing=True)
+        position.streams["s"] = progress("s", 5, seen={"a": 7}, ended_ms=9, missing=True)
         told = json.loads(json.dumps(position.to_json()))
         assert Position.of(told).to_json() == position.to_json()
-        assert Position.of(told).streams["s"].seen == ["a"]
+        assert Position.of(told).streams["s"].seen == {"a": 7}
         assert Position.of(None) == Position()
 
     def test_events_of_one_millisecond_are_told_apart_by_their_ids(self) -> None:
@@ -46,7 +46,7 @@ class TestPositions:
         stream = progress("s", 0)
         stream.advance([event("a", 50_000), event("b", 100_000)], overlap_events=10)
         assert stream.from_ms == 100_000 - OVERLAP_MS
-        assert stream.seen == ["b"]
+        assert stream.seen == {"b": 100_000}
 
     def test_what_a_read_that_was_broken_off_did_not_bring_stays_handed_out(self) -> None:
         stream = progress("s", 0)
@@ -55,7 +55,14 @@ class TestPositions:
         stream.advance([early], overlap_events=10, is_cut=True)
         assert stream.fresh([early, late]) == []
         stream.advance([early, late], overlap_events=10)
-        assert stream.seen == ["early", "late"]
+        assert stream.seen == {"early": 1_000, "late": 5_000}
+
+    def test_reads_that_are_all_broken_off_hold_no_more_than_one_that_is_not(self) -> None:
+        stream = progress("s", 0)
+        for begin in range(0, 5_000, 50):
+            some = [event(str(n), 100_000 + n) for n in range(begin, begin + 50)]
+            stream.advance(some, overlap_events=10, is_cut=True)
+        assert len(stream.seen) == 10
 
     def test_no_more_events_than_bounded_are_brought_again(self) -> None:
         stream = progress("s", 0)

@@ -44,8 +44,8 @@ def wait_until(
 class AirflowRest:
     """One logged-in user of one Airflow.
 
-    Reads are repeated while the server answers 5xx, for at most ``patience_seconds``: SQLite is locked for
-    moments at a time. Writes are sent once.
+    Reads, and writes that set a state, are repeated while the server answers 5xx, for at most
+    ``patience_seconds``: SQLite is locked for moments at a time. Other writes are sent once.
     """
 
     def __init__(self, address: str, *, user: str, password: str, patience_seconds: float = 30.0) -> None:
@@ -173,12 +173,12 @@ class AirflowRest:
     def mark(self, dag_id: str, run_id: str, task_id: str, *, state: str) -> None:
         """Set a task's state by hand, as a user does in the UI: ``success`` or ``failed``."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}"
-        _checked(self._client.patch(path, json={"new_state": state}))
+        _checked(self._patiently(lambda: self._client.patch(path, json={"new_state": state})))
 
     def mark_run(self, dag_id: str, run_id: str, *, state: str) -> None:
         """Set the state of a run, and of the tasks that it still waits for, by hand."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
-        _checked(self._client.patch(path, json={"state": state}))
+        _checked(self._patiently(lambda: self._client.patch(path, json={"state": state})))
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Remove a run and its task instances from the database; Airflow refuses while it is running."""
@@ -233,9 +233,15 @@ class AirflowRest:
         return _checked(self._read(path, {}))
 
     def _read(self, path: str, params: Mapping[str, Any]) -> httpx.Response:
+        return self._patiently(
+            lambda: self._client.get(f"/api/v2{path}", params=params, headers={"Accept": "application/json"})
+        )
+
+    def _patiently(self, send: Callable[[], httpx.Response]) -> httpx.Response:
+        """Send again while the server answers 5xx."""
         deadline = time.monotonic() + self._patience_seconds
         while True:
-            answer = self._client.get(f"/api/v2{path}", params=params, headers={"Accept": "application/json"})
+            answer = send()
             if not answer.is_server_error or time.monotonic() > deadline:
                 return answer
             time.sleep(_LOOK_AGAIN_SECONDS)

@@ -10,6 +10,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 # Who has not come again for so long wants nothing any more, and no call is kept back for it.
 PATIENCE_SECONDS = 10.0
@@ -71,3 +72,12 @@ class CallBudget:
         """Return how many calls are kept for those whose turn it is before this user's."""
         mine = self._served.get(user, 0)
         return sum(other != user and self._served.get(other, 0) < mine for other in self._refused)
+
+
+@lru_cache(maxsize=1024)
+def shared_budget(place: str, per_second: float, *, burst: int) -> CallBudget:  # noqa: ARG001 - one for each
+    """Return the one budget that this process has for a place, at a rate.
+
+    :param place: what has the quota, such as a project or a region, with the name of its service
+    """
+    return CallBudget(per_second, burst=burst)

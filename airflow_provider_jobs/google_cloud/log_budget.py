@@ -6,11 +6,9 @@ to the process and the project.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_jobs.core.budget import CallBudget
+from airflow_provider_jobs.core.budget import CallBudget, shared_budget
 
 # Less than half of what the service takes, burst included: https://cloud.google.com/logging/quotas#api-limits
 READS_PER_MINUTE = 24.0
@@ -22,9 +20,5 @@ def budget_of(project: str) -> CallBudget:
     per_minute = conf.getfloat(
         "airflow_provider_jobs", "cloud_logging_reads_per_minute", fallback=READS_PER_MINUTE
     )
-    return _budget(project, per_minute)
-
-
-@lru_cache(maxsize=1024)
-def _budget(project: str, per_minute: float) -> CallBudget:  # noqa: ARG001 - one for each
-    return CallBudget(per_minute / 60, burst=max(1, int(per_minute * _BURST_SHARE)))
+    burst = max(1, int(per_minute * _BURST_SHARE))
+    return shared_budget(f"Cloud Logging {project}", per_minute / 60, burst=burst)

@@ -48,8 +48,8 @@ class Counting(CallBudget):
     """The budget of a project as it is set by default, by the clock of a loop; it counts who was served."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        default = log_budget._budget("local-project", log_budget.READS_PER_MINUTE)
-        super().__init__(default._per_second, burst=int(default._burst), clock=clock)
+        per_minute = log_budget.READS_PER_MINUTE
+        super().__init__(per_minute / 60, burst=int(per_minute * log_budget._BURST_SHARE), clock=clock)
         self.served: Counter[str] = Counter()
 
     def take(self, user: str) -> bool:

@@ -6,11 +6,9 @@ region; accounts are not told apart, since a connection does not say which one i
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_jobs.core.budget import CallBudget
+from airflow_provider_jobs.core.budget import CallBudget, shared_budget
 
 # Less than half of the 5 that the service takes in a second, and with the burst no more than all of them:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
@@ -23,9 +21,5 @@ def budget_of(region: str) -> CallBudget:
     per_second = conf.getfloat(
         "airflow_provider_jobs", "cloudwatch_reads_per_second", fallback=READS_PER_SECOND
     )
-    return _budget(region, per_second)
-
-
-@lru_cache(maxsize=1024)
-def _budget(region: str, per_second: float) -> CallBudget:  # noqa: ARG001 - one for each
-    return CallBudget(per_second, burst=max(1, int(per_second * _BURST_SECONDS)))
+    burst = max(1, int(per_second * _BURST_SECONDS))
+    return shared_budget(f"CloudWatch Logs {region}", per_second, burst=burst)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.moments import DateTime
 from airflow_provider_jobs.core.wire import Wire
 
@@ -18,6 +19,9 @@ class JobProgress(Wire):
     :param index: which index has reported last, ``index_fraction`` how far it is, ``message`` what it said
     :param reported: how many indexes have reported
     :param waits_for: why the job has not started, as it was explained last
+    :param handle: the job, where it is known to the triggerer alone
+    :param try_number: of which try it then is, since Airflow removes what an earlier one left in XCom only
+        where a worker begins a try
     """
 
     version: Literal[1] = 1
@@ -28,3 +32,10 @@ class JobProgress(Wire):
     message: str | None = None
     reported: int = 0
     waits_for: str | None = None
+    handle: JobHandle | None = None
+    try_number: int | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Return whether it says more than which job it is."""
+        return bool(self.reported or self.waits_for)

@@ -139,6 +139,12 @@ class AirflowRest:
             return None
         return _checked(answer)["value"]
 
+    def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """The links of a task's page by their names, ``None`` where there is nothing to open."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        links: dict[str, str | None] = _checked(self._read(path, {}))["extra_links"]
+        return links
+
     def log_records(
         self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1
     ) -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
+from airflow_provider_jobs.core.models import JobHandle
+
 
 class ConsoleLink(BaseOperatorLink):
     """Opens the job in the vendor's console."""
@@ -14,7 +16,10 @@ class ConsoleLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - the name is Airflow's
         """Return the address, empty before the job is submitted."""
-        handle = getattr(operator, "job_handle", None)
+        return self.address(getattr(operator, "job_handle", None))
+
+    def address(self, handle: JobHandle | None) -> str:
+        """Return the address of a job."""
         return (handle.console_url if handle else None) or ""
 
 
@@ -25,5 +30,8 @@ class LogsLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002 - the name is Airflow's
         """Return the address, empty before the job is submitted."""
-        handle = getattr(operator, "job_handle", None)
+        return self.address(getattr(operator, "job_handle", None))
+
+    def address(self, handle: JobHandle | None) -> str:
+        """Return the address of a job's log."""
         return (handle.logs_url if handle else None) or ""

@@ -1,6 +1,7 @@
 """What Airflow's database knows of a task's job. It reads only, and only for who may read the DAG.
 
-While a task waits, its job stands in the arguments of its trigger; when it is over, in XCom.
+While a task waits, its job stands in the arguments of its trigger, or, where that has submitted it, soon in
+XCom; when it is over, in XCom.
 """
 
 from __future__ import annotations
@@ -106,14 +107,17 @@ def _view(
     ti: TaskInstance, trigger: Trigger | None, summary: XComModel | None, progress: XComModel | None
 ) -> JobView:
     ours = trigger if trigger is not None and trigger.classpath.startswith(_TRIGGERS) else None
+    said = _read(progress, JobProgress)
+    if said and said.try_number not in (None, ti.try_number):
+        said = None
     return JobView(
         task=TaskAddress(dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index),
         state=None if ti.state is None else str(getattr(ti.state, "value", ti.state)),
         try_number=ti.try_number,
         waiting_since=ours.created_date if ours else None,
-        handle=_handle(ours) if ours else None,
+        handle=(_handle(ours) or (said and said.handle)) if ours else None,
         summary=_read(summary, JobSummary),
-        progress=_read(progress, JobProgress),
+        progress=said if said and said.is_told else None,
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from airflow.providers.common.compat.sdk import XCom
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs.core.models import JobHandle, JobOutcome
@@ -17,7 +16,7 @@ from airflow_provider_jobs.engine.group import poll_groups
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.verdict import is_success
 from airflow_provider_jobs.engine.waiting import wait_for_job
-from airflow_provider_jobs.triggers.progress_log import ProgressLog
+from airflow_provider_jobs.triggers.progress_log import ProgressLog, push_xcom
 from airflow_provider_jobs.triggers.results import success_xcoms
 from airflow_provider_jobs.triggers.task_log import TaskLog
 from airflow_provider_jobs.triggers.task_state import is_still_deferred
@@ -40,11 +39,13 @@ class Beginning(NamedTuple):
     :param plan: how the job is waited for, or the event that wakes a worker where there is no job
     :param ends_success: whether a success ends the task here, with no worker
     :param told: what the worker is told beside the outcome
+    :param is_begun_here: whether the job is known to the triggerer alone
     """
 
     plan: WaitPlan | TriggerEvent
     ends_success: bool = False
     told: Mapping[str, Any] = MappingProxyType({})
+    is_begun_here: bool = False
 
 
 class FollowingTrigger(BaseTrigger):
@@ -61,11 +62,12 @@ class FollowingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the job, then end the task or hand the outcome to a worker."""
-        plan, ends_success, told = await self.begin()
+        plan, ends_success, told, is_begun_here = await self.begin()
         if isinstance(plan, TriggerEvent):
             yield plan
             return
-        listener = ProgressLog(self.task_instance if self.pushes_xcom else None)
+        ti = self.task_instance if self.pushes_xcom else None
+        listener = ProgressLog(ti, plan.handle if is_begun_here else None)
         try:
             outcome = await wait_for_job(plan, poll_groups(), listener)
         finally:
@@ -144,14 +146,7 @@ class FollowingTrigger(BaseTrigger):
 
 def _push(outcome: JobOutcome, ti: Any) -> None:
     for key, value in success_xcoms(outcome, ti).items():
-        XCom.set(
-            key=key,
-            value=value,
-            dag_id=ti.dag_id,
-            task_id=ti.task_id,
-            run_id=ti.run_id,
-            map_index=-1 if ti.map_index is None else ti.map_index,
-        )
+        push_xcom(ti, key, value)
 
 
 async def _until_safe(plan: WaitPlan) -> None:

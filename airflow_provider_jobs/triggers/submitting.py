@@ -101,7 +101,7 @@ class SubmitTrigger(FollowingTrigger):
             return Beginning(TriggerEvent({"refused": refusal(error).to_json(), **told}))
         self._plan = plan_for(task, submission, since=submission.handle.submitted_at)
         ends_success = self.ends_success and await asyncio.to_thread(self._may_end_here)
-        return Beginning(self._plan, ends_success=ends_success, told=told)
+        return Beginning(self._plan, ends_success=ends_success, told=told, is_begun_here=True)
 
     async def cancel_its_job(self) -> None:
         """Cancel the job, also one that is just submitted, unless another triggerer follows it."""

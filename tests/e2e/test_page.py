@@ -14,11 +14,11 @@ from airflow_provider_jobs.plugin.registration import URL_PREFIX
 
 pytestmark = pytest.mark.timeout(300)
 
-DAG, TASK = "e2e_progress", "half_way"
+DAG, TASK, TASK_FROM_TRIGGERER = "e2e_progress", "half_way", "half_way_from_triggerer"
 
 
-def address(run_id: str) -> dict[str, str]:
-    return {"dag_id": DAG, "run_id": run_id, "task_id": TASK, "map_index": "-1"}
+def address(run_id: str, task_id: str = TASK) -> dict[str, str]:
+    return {"dag_id": DAG, "run_id": run_id, "task_id": task_id, "map_index": "-1"}
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,8 @@ def waiting(airflow: Any, gate: Path) -> Iterator[str]:
     gate.touch()
 
 
-def job(rest: AirflowRest, run_id: str) -> dict[str, Any]:
-    answer = rest.page(f"{URL_PREFIX}/api/job", params=address(run_id))
+def job(rest: AirflowRest, run_id: str, task_id: str = TASK) -> dict[str, Any]:
+    answer = rest.page(f"{URL_PREFIX}/api/job", params=address(run_id, task_id))
     assert answer.status_code == httpx.codes.OK, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -69,6 +69,24 @@ def test_the_list_of_waiting_jobs_holds_it(rest: AirflowRest, waiting: str) -> N
     listed = rest.page(f"{URL_PREFIX}/api/jobs").json()
     assert waiting in [each["task"]["run_id"] for each in listed]
     assert waiting in rest.page(f"{URL_PREFIX}/jobs").text
+
+
+def test_a_job_that_the_triggerer_has_submitted_is_shown_likewise(rest: AirflowRest, waiting: str) -> None:
+    wait_until(
+        lambda: rest.extra_links(DAG, waiting, TASK_FROM_TRIGGERER)["Job logs"],
+        describe=lambda: f"no links; {job(rest, waiting, TASK_FROM_TRIGGERER)}",
+        timeout_seconds=60,
+    )
+    found = job(rest, waiting, TASK_FROM_TRIGGERER)
+    assert (found["state"], found["progress"]["fraction"]) == ("deferred", 0.25)
+    handle = found["handle"]
+    assert handle["native_id"] != job(rest, waiting)["handle"]["native_id"]
+    assert rest.extra_links(DAG, waiting, TASK_FROM_TRIGGERER) == {
+        "Job": handle["console_url"],
+        "Job logs": handle["logs_url"],
+    }
+    listed = {each["task"]["task_id"]: each for each in rest.page(f"{URL_PREFIX}/api/jobs").json()}
+    assert listed[TASK_FROM_TRIGGERER]["handle"]["native_id"] == handle["native_id"]
 
 
 @pytest.mark.parametrize("path", ["/job", "/jobs", "/api/job", "/api/jobs"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pendulum
 import pytest
 
+from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.triggers import progress_log
 from airflow_provider_jobs.triggers.progress_log import ProgressLog
@@ -102,3 +104,58 @@ def test_nothing_is_written_where_the_task_pushes_no_xcom(written: list[float | 
 
     asyncio.run(main())
     assert written == []
+
+
+class TestAJobThatTheTriggererHasSubmitted:
+    handle = JobHandle.model_validate(
+        {
+            "ref": {"backend": "kubernetes", "conn_id": "c"},
+            "native_id": "n/j",
+            "name": "j",
+            "submitted_at": "2030-01-01T00:00:00Z",
+            "console_url": "https://console/j",
+            "logs_url": "https://console/j/logs",
+        }
+    )
+
+    @pytest.fixture
+    def xcoms(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """What was written last under each key."""
+        found: dict[str, Any] = {}
+        monkeypatch.setattr(progress_log, "INTRODUCTION_SECONDS", 0.05)
+        monkeypatch.setattr(progress_log, "push_xcom", lambda ti, key, value: found.update({key: value}))
+        return found
+
+    def test_it_is_written_with_its_links_once_it_is_followed_for_a_while(
+        self, xcoms: dict[str, Any]
+    ) -> None:
+        async def main() -> None:
+            log = ProgressLog(SimpleNamespace(try_number=2), self.handle)
+            await until(lambda: len(xcoms) == 3)
+            await log.stop()
+
+        asyncio.run(asyncio.wait_for(main(), 10))
+        assert JobProgress.from_json(xcoms["job_progress"]).handle == self.handle
+        assert not JobProgress.from_json(xcoms["job_progress"]).is_told
+        links = (xcoms["_link_ConsoleLink"], xcoms["_link_LogsLink"])
+        assert links == ("https://console/j", "https://console/j/logs")
+
+    def test_one_that_ends_before_costs_no_request(self, xcoms: dict[str, Any]) -> None:
+        async def main() -> None:
+            log = ProgressLog(SimpleNamespace(try_number=2), self.handle)
+            await log.stop()
+            await asyncio.sleep(0.1)
+
+        asyncio.run(main())
+        assert xcoms == {}
+
+    def test_what_it_reports_says_at_once_which_job_it_is(self, xcoms: dict[str, Any]) -> None:
+        async def main() -> None:
+            log = ProgressLog(SimpleNamespace(try_number=2), self.handle)
+            log.progress(at(0.5))
+            await until(lambda: xcoms)
+            await log.stop()
+
+        asyncio.run(asyncio.wait_for(main(), 10))
+        told = JobProgress.from_json(xcoms["job_progress"])
+        assert (told.fraction, told.handle, told.try_number) == (0.5, self.handle, 2)

@@ -18,7 +18,7 @@ import pendulum
 from airflow_provider_jobs.backends.aws_batch import details, mapping, parts, streams
 from airflow_provider_jobs.backends.aws_batch.hook import MAX_DESCRIBED, MAX_FILTERED_STREAMS, AwsBatchHook
 from airflow_provider_jobs.backends.aws_batch.log_budget import budget_of
-from airflow_provider_jobs.backends.aws_batch.positions import Position, Progress, chunks
+from airflow_provider_jobs.backends.aws_batch.positions import SETTLE_MS, Position, Progress, chunks
 from airflow_provider_jobs.core.errors import NotFound, TransientError
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogLine, LogPage
 
@@ -55,6 +55,19 @@ class _Reading:
             more=self.more,
             unread=bool(self.left_out) and self.left_out == len(self.position.streams),
         )
+
+
+@dataclass
+class _Brought:
+    """What one query brought.
+
+    :param events: those that were not handed out before
+    :param cut_ms: the time at which it was broken off with more to come, 0 where it was not
+    """
+
+    events: dict[Progress, list[Fields]] = field(default_factory=lambda: defaultdict(list))
+    new: int = 0
+    cut_ms: int = 0
 
 
 class LogReader:
@@ -174,45 +187,49 @@ class LogReader:
 
     def _read_chunk(self, chunk: list[Progress], owners: Mapping[Progress, _Reading], *, now_ms: int) -> int:
         """Read one chunk and return how many lines it brought."""
-        events, is_cut = self._events(chunk)
+        brought = self._query(chunk)
         overlap = max(_OVERLAP_EVENTS // len(chunk), _LEAST_OVERLAP_EVENTS)
-        brought = 0
+        # Near to now, what was broken off is read on like what has ended: some of it may come late.
+        read_until_ms = brought.cut_ms if brought.cut_ms < now_ms - SETTLE_MS else 0
         for progress in chunk:
             reading, name = owners[progress], progress.stream.name
-            fresh = progress.fresh(events[name])
+            fresh = brought.events[progress]
             reading.lines += [streams.to_line(each, progress.stream, reading.handle) for each in fresh]
-            reading.more = reading.more or is_cut
-            brought += len(fresh)
+            reading.more = reading.more or bool(brought.cut_ms)
             progress.missing, progress.read_ms = False, now_ms
-            progress.advance(events[name], overlap_events=overlap, is_cut=is_cut)
-            if not is_cut:
+            progress.advance(fresh, overlap_events=overlap, read_until_ms=read_until_ms)
+            if not brought.cut_ms:
                 reading.position.read_on(name, now_ms=now_ms)
-        return brought
+        return brought.new
 
-    def _events(self, chunk: Sequence[Progress]) -> tuple[dict[str, list[Fields]], bool]:
-        """Return the events by stream, and whether reading was broken off with more to come.
+    def _query(self, chunk: list[Progress]) -> _Brought:
+        """Return the new events of some streams; the first call is taken from the budget already.
 
-        The first call is taken from the budget already. Only new ones count towards the bound, so that every
-        read gets on; and a page without any, which the service gives while it searches, is no end.
+        Only new ones count towards the bound, so that every read gets on; and a page without any event, which
+        the service gives while it searches, is no end. Events of all streams come in the order of time.
         """
         stream = chunk[0].stream
-        names = list(dict.fromkeys(progress.stream.name for progress in chunk))
-        seen = {event_id for progress in chunk for event_id in progress.seen}
-        from_ms = {progress.stream.name: progress.from_ms for progress in chunk}
-        start_ms = min(from_ms.values())
-        events: dict[str, list[Fields]] = defaultdict(list)
-        token, new = "", 0
+        by_name: dict[str, list[Progress]] = defaultdict(list)
+        for progress in chunk:
+            by_name[progress.stream.name].append(progress)
+        start_ms = min(progress.from_ms for progress in chunk)
+        brought = _Brought()
+        token = ""
         while True:
             page = self._hook.filter_log_events(
-                stream.group, names, start_ms=start_ms, page_token=token, region=stream.region
+                stream.group, list(by_name), start_ms=start_ms, page_token=token, region=stream.region
             )
             for event in page.items:
-                name = event["logStreamName"]
-                events[name].append(event)
-                new += event["timestamp"] >= from_ms[name] and event["eventId"] not in seen
+                for progress in by_name[event["logStreamName"]]:
+                    if progress.is_new(event):
+                        brought.events[progress].append(event)
+                        brought.new += 1
             token = page.next_token
-            if not token or (page.items and (new >= MAX_LINES or not self._take_call(chunk))):
-                return events, bool(token)
+            if not token:
+                return brought
+            if page.items and (brought.new >= MAX_LINES or not self._take_call(chunk)):
+                brought.cut_ms = page.items[-1]["timestamp"]
+                return brought
 
 
 def _unread(cursor: LogCursor) -> LogPage:

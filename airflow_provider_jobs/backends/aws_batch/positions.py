@@ -2,7 +2,8 @@
 
 Within one stream events become readable in the order of time, or nearly so. So every stream has a time of
 its own from which the next query reads, a little before its last event, and the ids of the events from
-there on that were handed out. A silent stream keeps its time, within reason.
+there on that were handed out. A silent stream keeps its time, within reason. Where a query of many streams
+is broken off in what was written a while ago, all of them have been read up to there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ OVERLAP_MS = 10_000
 # So late an event of a silent stream may come. The clock of this machine is off by less: AWS refuses
 # requests of a clock that is off by more than 5 minutes.
 LATE_MS = 600_000
-# A stream is read so much longer once its attempt is known to be over.
+# A stream is read so much longer once its attempt is known to be over, and what was written so long ago does
+# not come any more from a stream that has been heard.
 SETTLE_MS = 30_000
 # A clock that is a little off must not hide a job's first lines.
 _SKEW_MS = 60_000
@@ -36,6 +38,7 @@ class Progress:
 
     :param from_ms: from where the next query reads
     :param seen: the events from there on that were handed out, their times by their ids
+    :param heard: whether it has ever brought an event
     :param read_ms: when it was last read, so that whatever waited longest comes first
     :param ended_ms: when its attempt was found to be over, 0 while it is not
     :param missing: whether the service knew no such stream
@@ -44,29 +47,30 @@ class Progress:
     stream: Stream
     from_ms: int
     seen: dict[str, int] = field(default_factory=dict)
+    heard: bool = False
     read_ms: int = 0
     ended_ms: int = 0
     missing: bool = False
 
-    def fresh(self, events: Iterable[Fields]) -> list[Fields]:
-        """Return the events that were not handed out."""
-        return [
-            each for each in events if each["timestamp"] >= self.from_ms and each["eventId"] not in self.seen
-        ]
+    def is_new(self, event: Fields) -> bool:
+        """Return whether an event was not handed out before."""
+        return event["timestamp"] >= self.from_ms and event["eventId"] not in self.seen
 
-    def advance(self, events: Sequence[Fields], *, overlap_events: int, is_cut: bool = False) -> None:
-        """Count the events of a query, oldest first, as handed out.
+    def advance(self, fresh: Sequence[Fields], *, overlap_events: int, read_until_ms: int = 0) -> None:
+        """Count the new events of a query, oldest first, as handed out.
 
-        :param is_cut: whether it was broken off, so that some of what was handed out before did not come
+        :param overlap_events: how many events the next query may bring again
+        :param read_until_ms: where the query was broken off and nothing older is waited for, else 0; a
+            stream that was never heard is waited for all the same
         """
-        told = [each for each in events if each["timestamp"] >= self.from_ms]
-        if told:
-            oldest = told[-overlap_events]["timestamp"] if len(told) > overlap_events else 0
-            self.from_ms = max(self.from_ms, told[-1]["timestamp"] - OVERLAP_MS, oldest)
-        handed_out = {
-            **(self.seen if is_cut else {}),
-            **{each["eventId"]: each["timestamp"] for each in told},
-        }
+        handed_out = {**self.seen, **{each["eventId"]: each["timestamp"] for each in fresh}}
+        if handed_out:
+            times = sorted(handed_out.values())
+            oldest = times[-overlap_events] if len(times) > overlap_events else 0
+            self.heard = True
+            self.from_ms = max(self.from_ms, times[-1] - OVERLAP_MS, oldest)
+        if self.heard:
+            self.from_ms = max(self.from_ms, read_until_ms)
         self.seen = {name: at for name, at in handed_out.items() if at >= self.from_ms}
 
     def is_settled(self, now_ms: int) -> bool:

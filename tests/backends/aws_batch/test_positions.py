@@ -30,7 +30,7 @@ def event(event_id: str, stamp_ms: int) -> dict[str, object]:
 class TestPositions:
     def test_a_position_is_the_same_after_a_round_through_json(self) -> None:
         position = Position(count=9, done={0, 1, 5}, running={3: 77}, summary={"RUNNING": 1}, turn=4)
-        position.streams["s"] = progress("s", 5, seen={"a": 7}, ended_ms=9, missing=True)
+        position.streams["s"] = progress("s", 5, seen={"a": 7}, heard=True, ended_ms=9, missing=True)
         told = json.loads(json.dumps(position.to_json()))
         assert Position.of(told).to_json() == position.to_json()
         assert Position.of(told).streams["s"].seen == {"a": 7}
@@ -40,7 +40,7 @@ class TestPositions:
         stream = progress("s", 0)
         first, both = [event("a", 100_000)], [event("a", 100_000), event("b", 100_000)]
         stream.advance(first, overlap_events=10)
-        assert [each["eventId"] for each in stream.fresh(both)] == ["b"]
+        assert [each["eventId"] for each in both if stream.is_new(each)] == ["b"]
 
     def test_the_next_query_begins_a_little_before_the_last_event(self) -> None:
         stream = progress("s", 0)
@@ -48,21 +48,32 @@ class TestPositions:
         assert stream.from_ms == 100_000 - OVERLAP_MS
         assert stream.seen == {"b": 100_000}
 
-    def test_what_a_read_that_was_broken_off_did_not_bring_stays_handed_out(self) -> None:
+    def test_what_a_later_query_brings_before_the_last_event_is_new(self) -> None:
         stream = progress("s", 0)
         early, late = event("early", 1_000), event("late", 5_000)
         stream.advance([late], overlap_events=10)
-        stream.advance([early], overlap_events=10, is_cut=True)
-        assert stream.fresh([early, late]) == []
-        stream.advance([early, late], overlap_events=10)
+        assert stream.is_new(early)
+        stream.advance([early], overlap_events=10)
+        assert not stream.is_new(early)
         assert stream.seen == {"early": 1_000, "late": 5_000}
 
-    def test_reads_that_are_all_broken_off_hold_no_more_than_one_that_is_not(self) -> None:
+    def test_many_reads_hold_no_more_than_one(self) -> None:
         stream = progress("s", 0)
         for begin in range(0, 5_000, 50):
             some = [event(str(n), 100_000 + n) for n in range(begin, begin + 50)]
-            stream.advance(some, overlap_events=10, is_cut=True)
+            stream.advance(some, overlap_events=10)
         assert len(stream.seen) == 10
+
+    def test_a_read_that_was_broken_off_in_the_past_counts_for_all_streams_that_were_heard(self) -> None:
+        heard, silent = progress("heard", 0), progress("silent", 0)
+        heard.advance([event("a", 1_000), event("b", 50_000)], overlap_events=10, read_until_ms=50_000)
+        silent.advance([], overlap_events=10, read_until_ms=50_000)
+        assert (heard.from_ms, heard.seen) == (50_000, {"b": 50_000})
+        assert silent.from_ms == 0
+        heard.advance([], overlap_events=10, read_until_ms=90_000)
+        assert (heard.from_ms, heard.seen) == (90_000, {})
+        heard.advance([], overlap_events=10, read_until_ms=99_000)
+        assert heard.from_ms == 99_000
 
     def test_no_more_events_than_bounded_are_brought_again(self) -> None:
         stream = progress("s", 0)

@@ -1,4 +1,4 @@
-"""A job of two indexes that says how far it is, and waits to be let on."""
+"""Jobs of two indexes that say how far they are, and wait to be let on."""
 
 from __future__ import annotations
 
@@ -14,18 +14,29 @@ while [ ! -e "$GATE" ] && [ "$waited" -lt 1200 ]; do sleep 0.1; waited=$((waited
 """
 
 
+TARGETS = {
+    "kubernetes": {"namespace": "default"},
+    "gcp_batch": {"project_id": "local-project", "region": "europe-west1"},
+}
+
+
 @dag(schedule=None, catchup=False)
 def e2e_progress() -> None:
-    ContainerJobOperator(
-        task_id="half_way",
-        backend="kubernetes",
-        targets={"kubernetes": {"namespace": "default"}},
-        image="docker.io/library/busybox:1.37",
-        script=SCRIPT,
-        env={"GATE": "{{ dag_run.conf['gate'] }}"},
-        array_size=2,
-        max_run_seconds=180,
-    )
+    for task_id, backend, submit_from in (
+        ("half_way", "kubernetes", "worker"),
+        ("half_way_from_triggerer", "gcp_batch", "triggerer"),
+    ):
+        ContainerJobOperator(
+            task_id=task_id,
+            backend=backend,
+            targets=TARGETS,
+            image="docker.io/library/busybox:1.37",
+            script=SCRIPT,
+            env={"GATE": "{{ dag_run.conf['gate'] }}"},
+            array_size=2,
+            max_run_seconds=180,
+            submit_from=submit_from,
+        )
 
 
 e2e_progress()

@@ -23,6 +23,8 @@ class Limits:
     :param describe_floor_seconds: the least time between two describes of one group
     :param logs_chunk: the most cursors in one ``read_logs``
     :param logs_floor_seconds: the least time between two log reads of one group
+    :param logs_have_budget: whether the backend itself keeps the service's quota of log reads, so that one
+        which did not bring everything may be followed by the next at once
     :param late_logs_seconds: how long after the end of a job its last lines are waited for at most
     :param quiet_logs_seconds: with no new line for this long after the end, the log is complete
     :param find_lag_seconds: how long after its submission a job may be missing from ``find``; above 0 where
@@ -33,6 +35,7 @@ class Limits:
     describe_floor_seconds: float = 1.0
     logs_chunk: int = 100
     logs_floor_seconds: float = 1.0
+    logs_have_budget: bool = False
     late_logs_seconds: float = 30.0
     quiet_logs_seconds: float = 5.0
     find_lag_seconds: float = 0.0

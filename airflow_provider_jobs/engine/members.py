@@ -89,6 +89,11 @@ class Member:
         """Whether its log is to be read now."""
         return self.has_started and (self.wants_logs or self.has_ended)
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether it has yet to take lines that it was told."""
+        return any(isinstance(update, LogRead) and update.page.lines for update in self._updates)
+
     def tell(self, update: Update) -> None:
         """Hand an update to the waiter."""
         if isinstance(update, JobReport) and update.state is not None:

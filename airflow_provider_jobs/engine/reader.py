@@ -21,6 +21,7 @@ from airflow_provider_jobs.engine.pacing import Backoff
 log = logging.getLogger(__name__)
 
 _IDLE_CEILING_SECONDS = 10.0
+_BUSY_SECONDS = 0.05
 
 
 @dataclass
@@ -47,16 +48,22 @@ class LogReader:
         idle = floor = limits.logs_floor_seconds
         while self._members:
             self._members.wake_reader.clear()
-            readers = [member for member in self._members.present() if member.reads_logs]
+            wanting = [member for member in self._members.present() if member.reads_logs]
+            if not wanting:
+                await self._members.wake_reader.wait()
+                continue
+            # No more is read for a member than it takes, or a fast job would fill the memory.
+            readers = [member for member in wanting if not member.has_lines]
             # Tasks wait for the last lines of the jobs that are over. Among equals, whoever was left out of
             # the last read, since a quota had no room, comes first.
             readers.sort(key=lambda member: (not member.has_ended, member.read_turn))
             if not readers:
-                await self._members.wake_reader.wait()
+                await asyncio.sleep(_BUSY_SECONDS)
                 continue
             done = await self._read_all(readers, size=limits.logs_chunk)
             # The floor is the service's quota: a wake-up shortens an idle pause, never that.
-            await asyncio.sleep(done.pause_seconds or floor)
+            is_cut = limits.logs_have_budget and done.lines and done.more
+            await asyncio.sleep(done.pause_seconds or (0 if is_cut else floor))
             if done.lines or done.more or done.pause_seconds or any(member.has_ended for member in readers):
                 idle = floor
                 continue

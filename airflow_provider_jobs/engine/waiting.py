@@ -7,7 +7,7 @@ cancelled. It never cancels because the process is asked to go.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +17,7 @@ from airflow_provider_jobs.core.backend import Limits
 from airflow_provider_jobs.core.errors import JobsError, PermanentError, is_trouble
 from airflow_provider_jobs.core.explanations import is_same_reason
 from airflow_provider_jobs.core.failures import Failure
-from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport
+from airflow_provider_jobs.core.models import ArrayCounts, JobOutcome, JobReport, LogLine
 from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.core.states import JobState
@@ -26,7 +26,7 @@ from airflow_provider_jobs.engine.clock import Now
 from airflow_provider_jobs.engine.group import PollGroup, PollGroups
 from airflow_provider_jobs.engine.leftover import merged
 from airflow_provider_jobs.engine.listening import Listener
-from airflow_provider_jobs.engine.members import LogRead, LogTrouble, Member, ServiceTrouble, Update
+from airflow_provider_jobs.engine.members import PORTION, LogRead, LogTrouble, Member, ServiceTrouble, Update
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.story import JobStory
 from airflow_provider_jobs.engine.verdict import is_success, unreachable
@@ -110,7 +110,7 @@ class _Wait:
         elif isinstance(update, LogRead):
             self.logs_are_refused = False
             self.log_has_more = update.page.more
-            self.story.take(update.page.lines)
+            await self._take_lines(update.page.lines)
         elif isinstance(update, LogTrouble):
             self.logs_are_refused = isinstance(update.error, PermanentError)
             self.listener.note(f"The job's log cannot be read now: {update.error}", warning=True)
@@ -119,6 +119,12 @@ class _Wait:
         else:
             self.refused = update
         return update
+
+    async def _take_lines(self, lines: Sequence[LogLine]) -> None:
+        """Take lines, so many at a time: a read may bring ten thousand, and others wait in the same loop."""
+        for start in range(0, len(lines), PORTION):
+            self.story.take(lines[start : start + PORTION])
+            await asyncio.sleep(0)
 
     def _take_trouble(self, trouble: ServiceTrouble) -> None:
         if trouble.error is None:

@@ -16,7 +16,10 @@ from jinja2 import Environment, FileSystemLoader
 from airflow_provider_jobs.plugin.views import MOST_JOBS, JobView, TaskAddress, job_of, waiting_jobs
 
 _PAGES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 _MAY_READ = [
     Depends(requires_access_dag("GET", access_entity))

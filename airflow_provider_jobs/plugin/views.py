@@ -7,12 +7,13 @@ XCom; when it is over, in XCom.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import quote
 
 from airflow.models import TaskInstance
 from airflow.models.trigger import Trigger
 from airflow.models.xcom import XComModel
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from sqlalchemy import ColumnElement, Select, and_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -26,7 +27,13 @@ WireT = TypeVar("WireT", bound=Wire)
 
 # So many rows are as much as a person reads, and a page has time for.
 MOST_JOBS = 500
+MAP_INDEX_PLACE = "{MAP_INDEX}"
 _TRIGGERS = "airflow_provider_jobs.triggers."
+
+
+def _map_index(told: object) -> object:
+    """Return what Airflow's UI means: for a task that is not mapped it leaves the name of the place there."""
+    return -1 if told == MAP_INDEX_PLACE else told
 
 
 class TaskAddress(Wire):
@@ -35,7 +42,14 @@ class TaskAddress(Wire):
     dag_id: str
     run_id: str
     task_id: str
-    map_index: int = -1
+    map_index: Annotated[int, BeforeValidator(_map_index)] = -1
+
+    @property
+    def path(self) -> str:
+        """Return where Airflow shows it, as seen from a page of the plugin."""
+        dag_id, run_id, task_id = (quote(name, safe="") for name in (self.dag_id, self.run_id, self.task_id))
+        mapped = f"/mapped/{self.map_index}" if self.map_index >= 0 else ""
+        return f"../dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}"
 
 
 class JobView(Wire):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from airflow_provider_jobs.demo.rest import AirflowRest, wait_until
-from airflow_provider_jobs.plugin.registration import URL_PREFIX
+from airflow_provider_jobs.plugin.registration import URL_PREFIX, JobsPlugin
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -59,16 +60,32 @@ def test_a_waiting_job_is_shown_with_its_progress(rest: AirflowRest, waiting: st
 def test_the_page_shows_it_too_and_what_the_job_wrote_is_text(rest: AirflowRest, waiting: str) -> None:
     page = rest.page(f"{URL_PREFIX}/job", params=address(waiting))
     assert page.status_code == httpx.codes.OK
-    assert "25 %" in page.text
+    assert "25&nbsp;%" in page.text
     assert "&lt;b&gt;half&lt;/b&gt; of it" in page.text
     assert job(rest, waiting)["handle"]["native_id"] in page.text
     assert "http-equiv" in page.text
 
 
-def test_the_list_of_waiting_jobs_holds_it(rest: AirflowRest, waiting: str) -> None:
+def test_the_interface_leaves_the_place_of_the_map_index_empty_for_a_task_that_is_not_mapped(
+    rest: AirflowRest, waiting: str
+) -> None:
+    (view,) = [each for each in JobsPlugin.external_views if each["destination"] == "task_instance"]
+    places = {"DAG_ID": DAG, "RUN_ID": waiting, "TASK_ID": TASK}
+    href = view["href"]
+    for name, value in places.items():
+        href = href.replace(f"{{{name}}}", quote(value, safe=""))
+    assert "{MAP_INDEX}" in href
+    page = rest.page(f"/{href}")
+    assert page.status_code == httpx.codes.OK
+    assert job(rest, waiting)["handle"]["native_id"] in page.text
+
+
+def test_the_list_of_waiting_jobs_holds_it_and_leads_to_its_task(rest: AirflowRest, waiting: str) -> None:
     listed = rest.page(f"{URL_PREFIX}/api/jobs").json()
     assert waiting in [each["task"]["run_id"] for each in listed]
-    assert waiting in rest.page(f"{URL_PREFIX}/jobs").text
+    page = rest.page(f"{URL_PREFIX}/jobs").text
+    assert waiting in page
+    assert f'href="../dags/{DAG}/runs/{quote(waiting, safe="")}/tasks/{TASK}"' in page
 
 
 def test_a_job_that_the_triggerer_has_submitted_is_shown_likewise(rest: AirflowRest, waiting: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from airflow_provider_jobs.core.errors import ThrottledError
 from airflow_provider_jobs.core.models import JobHandle, LogCursor, LogPage
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine.leftover import _outputs
+from airflow_provider_jobs.engine.members import PORTION
 from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from tests.contract.fake import FakeBackend
@@ -133,3 +135,71 @@ def test_results_of_an_earlier_try_are_read_in_pauses_and_not_in_a_rush() -> Non
 
     assert _outputs(fake, ask, handle) == {0: {"rows": 3}}  # type: ignore[arg-type]
     assert refused
+
+
+@pytest.mark.parametrize(("has_budget", "seconds"), [(True, 2.0), (False, 8.0)])
+def test_where_the_backend_keeps_the_quota_more_is_read_at_once(has_budget: bool, seconds: float) -> None:
+    fake, heard = new_fake(logs_have_budget=has_budget, logs_floor_seconds=2), Heard()
+    fake.page_size = 100
+
+    async def main() -> float:
+        (handle,) = running(fake, 1)
+        fake.write(handle, *map(str, range(500)))
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
+        while len(heard.lines) < 500:  # noqa: ASYNC110 - the clock jumps to what happens next
+            await asyncio.sleep(0.5)
+        waiting.cancel()
+        return asyncio.get_running_loop().time()
+
+    assert run(main()) <= seconds + 0.5
+    assert [line.message for line in heard.lines] == list(map(str, range(500)))
+
+
+class Slow(Heard):
+    """A listener that the others in the loop can be told by: who had a turn after which line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: list[int] = []
+
+    async def others(self) -> None:
+        while len(self.lines) < 1000:
+            self.turns.append(len(self.lines))
+            await asyncio.sleep(0)
+
+
+def test_others_have_their_turn_while_a_task_takes_very_many_lines() -> None:
+    fake, heard = new_fake(), Slow()
+
+    async def main() -> None:
+        (handle,) = running(fake, 1)
+        fake.write(handle, *map(str, range(1000)))
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
+        while not heard.lines:  # noqa: ASYNC110 - the clock jumps to what happens next
+            await asyncio.sleep(0)
+        await heard.others()
+        waiting.cancel()
+
+    run(main())
+    steps = [after - before for before, after in itertools.pairwise(heard.turns)]
+    assert max(steps) <= PORTION
+
+
+def test_no_more_is_read_for_a_task_than_it_takes() -> None:
+    fake, heard = new_fake(logs_have_budget=True), Heard()
+    fake.page_size = 1000
+    most = 0
+
+    async def main() -> None:
+        nonlocal most
+        (handle,) = running(fake, 1)
+        fake.write(handle, *map(str, range(10_000)))
+        waiting = asyncio.ensure_future(wait_for_job(WaitPlan(handle=handle), groups_on(fake), heard))
+        while len(heard.lines) < 10_000:
+            most = max(most, fake.calls["read_logs"] * 1000 - len(heard.lines))
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+
+    run(main())
+    # One page that is being taken, and the next.
+    assert most <= 2000

@@ -46,6 +46,7 @@ class AwsBatchBackend:
         describe_chunk=MAX_DESCRIBED,
         describe_floor_seconds=1.0,
         logs_floor_seconds=2.0,
+        logs_have_budget=True,
         find_lag_seconds=10.0,
     )
 

@@ -73,6 +73,7 @@ class CloudRunBackend:
         describe_floor_seconds=1.0,
         logs_chunk=MOST_POSITIONS,
         logs_floor_seconds=2.0,
+        logs_have_budget=True,
         find_lag_seconds=LIST_LAG_SECONDS,
     )
 

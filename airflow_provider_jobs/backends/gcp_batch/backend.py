@@ -47,7 +47,11 @@ class GcpBatchBackend:
     # Cloud Logging takes 60 queries per minute and project, and others may ask too.
     # One pass over the list of a region serves all that are asked for at once, so it is as many as can be.
     limits = Limits(
-        describe_chunk=10_000, describe_floor_seconds=1.0, logs_chunk=MOST_POSITIONS, logs_floor_seconds=2.0
+        describe_chunk=10_000,
+        describe_floor_seconds=1.0,
+        logs_chunk=MOST_POSITIONS,
+        logs_floor_seconds=2.0,
+        logs_have_budget=True,
     )
 
     def __init__(self, ref: BackendRef) -> None:

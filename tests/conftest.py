@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # No test sees the Airflow of the person who runs it, nor the listeners of Airflow's examples.
     os.environ["AIRFLOW_HOME"] = str(Path(os.environ["TMPDIR"]) / _AIRFLOW_HOME)
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+    # Else gcsfs asks another API what kind of bucket it has, and no emulator has that; read at its import.
+    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
     # A TERM, as a time limit sends it, ends the tests as Ctrl-C does: with the teardown of their fixtures.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import ObjectStoragePath
-
 from airflow_provider_jobs.core.errors import JobsError
 from airflow_provider_jobs.core.files import OUTPUT_FILES, check_output_files, matches
 from airflow_provider_jobs.core.ranges import format_indexes
 from airflow_provider_jobs.operators.staging import copy
-from airflow_provider_jobs.operators.storage import task_directory
+from airflow_provider_jobs.operators.storage import open_address, task_directory
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
     from airflow_provider_jobs.core.models import ArrayCounts
     from airflow_provider_jobs.operators.task import JobTask
 
@@ -47,7 +47,7 @@ def collect(task: JobTask, ti: Any, place: str, array: ArrayCounts) -> dict[str,
         below = f"{index}/{name}" if is_array else name
         at = directory / below
         if to:
-            copies.append((at, ObjectStoragePath(f"{to}{below}" if to.endswith("/") else to)))
+            copies.append((at, open_address("output_files", f"{to}{below}" if to.endswith("/") else to)))
             at = copies[-1][1]
         found[str(index)][name] = str(at)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="collecting") as pool:

@@ -32,7 +32,13 @@ from airflow_provider_jobs.core.files import (
 )
 from airflow_provider_jobs.core.registry import backend_entry, load
 from airflow_provider_jobs.core.target import Target
-from airflow_provider_jobs.operators.storage import SECTION, seen_by_job, storage_path, task_directory
+from airflow_provider_jobs.operators.storage import (
+    SECTION,
+    open_address,
+    seen_by_job,
+    storage_path,
+    task_directory,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.core.models import BackendRef
@@ -65,18 +71,21 @@ def stage(task: JobTask, ti: Any, targets: Sequence[Target], *, generation: int)
 
     :param ti: the task instance, as a worker or a triggerer knows it
     :param generation: changes when a user clears the task
-    :raises InvalidArgument: a source is missing, or a job sees the storage nowhere
+    :raises InvalidArgument: a source is missing, a storage cannot be opened, or a job sees it nowhere
     :raises OSError: the storage is in trouble
     """
     inputs = any(target.spec.input is not None or target.spec.inputs is not None for target in targets)
     if not (task.input_files or task.output_files or (inputs and storage_path())):
         return Staged(list(targets))
     sources = check_input_files(task.input_files)
-    check_output_files(task.output_files, is_array=any(target.spec.is_array for target in targets))
+    wanted = check_output_files(task.output_files, is_array=any(target.spec.is_array for target in targets))
     place = _place(targets, {name: _digest(name, source) for name, source in sources.items()}, generation)
     with_place = at_place(task, ti, targets, place)
     if not any(target.spec.files for target in with_place):
         return Staged(with_place)
+    for to in filter(None, wanted.values()):
+        open_address("output_files", to)
+    open_address(f"[{SECTION}] storage_path", storage_path())
     directory = task_directory(ti) / place
     if not (directory / _COMPLETE).exists():
         if task.output_files:
@@ -152,7 +161,7 @@ def _digest(name: str, source: str) -> str:
 
     :raises InvalidArgument: it is no file; the address is not shown
     """
-    path = ObjectStoragePath(source)
+    path = open_address("input_files", source)
     if not path.is_file():
         problem = "is a directory" if path.is_dir() else "is not there"
         raise InvalidArgument(

@@ -52,6 +52,26 @@ def check_has_storage(argument: str) -> None:
         )
 
 
+def open_address(argument: str, address: str) -> ObjectStoragePath:
+    """Return a file or directory whose storage this process can open; nothing need be there.
+
+    :param argument: what holds the address, for the error, which does not show the address itself
+    :raises InvalidArgument: it cannot, mostly for want of a package
+    """
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    try:
+        path = ObjectStoragePath(address)
+        path.fs  # noqa: B018 - the package is loaded here
+    except (ImportError, ValueError) as error:
+        raise InvalidArgument(
+            argument,
+            f"{address.partition('://')[0]}:// cannot be opened: {error}",
+            remedy="Install what is missing where tasks run; for s3, apache-airflow-providers-amazon[s3fs]",
+        ) from error
+    return path
+
+
 def task_directory(ti: Any) -> ObjectStoragePath:
     """Return what belongs to a task instance in the storage; it need not be there yet."""
     from airflow.providers.common.compat.sdk import ObjectStoragePath

@@ -133,7 +133,9 @@ def test_a_file_that_is_missing_fails_the_task_and_a_retry_runs_the_job_again(se
 
 def test_trouble_of_a_storage_at_the_end_costs_no_second_job(service: str, tmp_path: Path) -> None:
     task, script = Task(), ': > "$JOB_OUTPUT_DIR/model"'
-    with pytest.raises(ValueError, match="nosuch"):
-        run(service, task, script=script, output_files={"model": "nosuch://bucket/"})
+    (tmp_path / "models").touch()
+    with pytest.raises(OSError, match="models"):
+        run(service, task, script=script, output_files={"model": f"file://{tmp_path}/models/"})
+    (tmp_path / "models").unlink()
     job = run(service, task, script=script, output_files={"model": f"file://{tmp_path}/models/"})
     assert (job["attempts"], (tmp_path / "models/model").exists()) == (1, True)

@@ -8,15 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -30,7 +23,7 @@ from airflow_provider_jobs.core.models import BackendRef, LogCursor
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.states import JobState
 from tests.backends.aws_batch.conftest import new_key
-from tests.conftest import service_is_absent
+from tests.moto_server import moto_server
 
 PATIENCE_SECONDS = 60.0
 GROUP = "/aws/batch/job"
@@ -39,36 +32,8 @@ GROUP = "/aws/batch/job"
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Yield the address of a server of moto's that runs no containers."""
-    program = shutil.which(
-        "moto_server", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    )
-    if program is None:
-        service_is_absent("moto's server is not installed: pip install 'moto[batch,logs,server]'")
-    output = tmp_path_factory.mktemp("moto") / "server.log"
-    with output.open("wb") as log:
-        server = subprocess.Popen([program, "-H", "127.0.0.1", "-p", "0"], stdout=log, stderr=log)
-    try:
-        address = _address(output, server)
-        _call(f"{address}/moto-api/config", {"batch": {"use_docker": False}})
+    with moto_server(tmp_path_factory.mktemp("moto")) as address:
         yield address
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def _address(output: Path, server: subprocess.Popen[bytes]) -> str:
-    """Return where the server listens, once it says so."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while server.poll() is None and time.monotonic() < until:
-        if found := re.search(r"http://127\.0\.0\.1:\d+", output.read_text()):
-            return found[0]
-        time.sleep(0.05)
-    raise AssertionError(f"moto's server does not serve: {output.read_text()}")
-
-
-def _call(url: str, body: object) -> None:
-    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
 
 
 @pytest.fixture(scope="module")

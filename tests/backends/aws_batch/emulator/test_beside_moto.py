@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,47 +19,16 @@ from tests.backends.aws_batch.emulator.conftest import (
     run,
     until,
 )
-from tests.conftest import service_is_absent
+from tests.moto_server import moto_server
 
 ACCOUNT = "123456789012"
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[Any]:
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Moto's server, in which jobs end at once without a container."""
-    command = Path(sys.executable).with_name("moto_server")
-    if not command.exists():
-        service_is_absent("moto's server is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen(
-        [str(command), "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _configure(url, process)
-        yield SimpleNamespace(http=url)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-
-
-def _configure(url: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until it serves, and tell it that there is no Docker."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    body = json.dumps({"batch": {"use_docker": False}}).encode()
-    request = urllib.request.Request(f"{url}/moto-api/config", data=body, method="POST")
-    while process.poll() is None:
-        try:
-            opener.open(request, timeout=5).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("moto's server ended")
+    with moto_server(tmp_path_factory.mktemp("moto")) as address:
+        yield SimpleNamespace(http=address)
 
 
 @pytest.fixture

@@ -141,18 +141,16 @@ def logs(  # noqa: PLR0917 - one per option
     lines: Annotated[float, typer.Option(min=0.1, help="Lines per second of each job.")] = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """How live the lines of jobs are. No official operator shows lines while its task is deferred."""
+    """How live the lines of jobs are. Of the official operators AWS Batch's shows any, undeferred."""
+    from benchmarks import official_logs
     from benchmarks.logs import measure
 
-    ours = measure(
-        _service(backend),
-        jobs=jobs,
-        lines_per_second=lines,
-        seconds=seconds,
-        interval_seconds=interval,
-        told=told,
-    )
-    show(f"Lines of {jobs} jobs on {backend}", ours, None, as_json=as_json)
+    service = _service(backend)
+    values: dict[str, Any] = {"jobs": jobs, "lines_per_second": lines, "seconds": seconds, "told": told}
+    ours = measure(service, interval_seconds=interval, **values)
+    has_lines = backend in official_logs.SERVICES_WITH_LINES
+    official = official_logs.measure(service, **values) if has_lines else None
+    show(f"Lines of {jobs} jobs on {backend}", ours, official, as_json=as_json)
 
 
 @app.command()

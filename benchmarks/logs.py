@@ -14,9 +14,9 @@ from benchmarks.waiting import WaitingProcess
 
 _PATIENCE_SECONDS = 120.0
 # As the local cloud counts them.
-_LOG_READS = {"ListLogEntries", "FilterLogEvents", "GetTaskFile", "log"}
+_LOG_READS = {"ListLogEntries", "FilterLogEvents", "GetLogEvents", "GetTaskFile", "log"}
 # The first lines are written while triggers and readers begin.
-_SCRIPT = "sleep 3; i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i + 1)); sleep {pause}; done"
+SCRIPT = "sleep 3; i=0; while [ $i -lt {count} ]; do echo line $i; i=$((i + 1)); sleep {pause}; done"
 
 
 def measure(
@@ -37,7 +37,7 @@ def measure(
     :param interval_seconds: ``poll_interval`` of the task, ``None`` for its own pace
     """
     count = max(1, round(lines_per_second * seconds))
-    script = _SCRIPT.format(count=count, pause=1 / lines_per_second)
+    script = SCRIPT.format(count=count, pause=1 / lines_per_second)
     with local_cloud(service, "--max-processes", str(jobs)) as cloud:
         told(f"{service.name} ours: {jobs} jobs print {count} lines each")
         handles = submit_jobs(service, jobs, command=("/bin/sh", "-c", script), dag_id="printing")
@@ -53,20 +53,46 @@ def measure(
             read, lines = process.order("read"), process.order("lines")
             ended = CloudJobs(cloud, service).ended_at()
             events = process.events()
-    delays = lines["delays"]
     late = [at - ended[key] for key, at, _ in events if key in ended]
     return {
-        "jobs": jobs,
-        "lines_written": jobs * count,
-        **_delays(delays),
-        "lines_per_second": len(delays) / max(0.001, lines["last_at"] - began_at),
-        "calls_per_minute": sum(calls.values()) / minutes,
-        "log_reads_per_minute": sum(calls[name] for name in _reads(calls)) / minutes,
-        "calls": {name: number for name, number in calls.items() if number},
+        **figures(
+            jobs=jobs,
+            lines_written=jobs * count,
+            delays=lines["delays"],
+            line_seconds=lines["last_at"] - began_at,
+            calls=calls,
+            minutes=minutes,
+        ),
         "cpu_percent": read["cpu_percent"],
         "loop_block_max_seconds": read["loop_block_max_seconds"],
         "failed_triggers": sum(not success for _, _, success in events),
         "event_after_end_p50_seconds": percentile(late, 50),
+    }
+
+
+def figures(
+    *,
+    jobs: int,
+    lines_written: int,
+    delays: Sequence[float],
+    line_seconds: float,
+    calls: Mapping[str, int],
+    minutes: float,
+) -> dict[str, Any]:
+    """Return what both sides have in common.
+
+    :param delays: from the time that a line bears to its record in the log, for each that has come
+    :param line_seconds: from the beginning to the last of them
+    :param calls: of all methods, in so many minutes
+    """
+    return {
+        "jobs": jobs,
+        "lines_written": lines_written,
+        **_delays(delays),
+        "lines_per_second": len(delays) / max(0.001, line_seconds),
+        "calls_per_minute": sum(calls.values()) / minutes,
+        "log_reads_per_minute": sum(calls[name] for name in _reads(calls)) / minutes,
+        "calls": {name: number for name, number in calls.items() if number},
     }
 
 

@@ -68,7 +68,7 @@ def _maker(side: Side, service: Service) -> Callable[[str], None]:
             else:
                 operator = official_operator(service, job=run, **values)
         try:
-            operator.execute(_context(operator, run))
+            operator.execute(task_context(operator, run))
         except TaskDeferred:
             return
         raise RuntimeError(f"{operator.task_type} has not deferred")
@@ -86,7 +86,7 @@ class _Store(dict[str, Any]):
         self.pop(key, None)
 
 
-def _context(operator: Any, run: str) -> Mapping[str, Any]:
+def task_context(operator: Any, run: str) -> Mapping[str, Any]:
     """Return what a worker hands to an operator, as far as these read it."""
     ti = SimpleNamespace(
         dag_id="submitting",

@@ -28,6 +28,7 @@ WireT = TypeVar("WireT", bound=Wire)
 # So many rows are as much as a person reads, and a page has time for.
 MOST_JOBS = 500
 MAP_INDEX_PLACE = "{MAP_INDEX}"
+MOST_FILES = 50
 _TRIGGERS = "airflow_provider_jobs.triggers."
 
 
@@ -73,6 +74,24 @@ class JobView(Wire):
     def is_waiting(self) -> bool:
         """Return whether the job is being waited for."""
         return self.state in ("deferred", "running", "queued", "scheduled")
+
+    @property
+    def output_files(self) -> list[tuple[str, str]]:
+        """Return names, with the index of an array in front, and addresses; as many as a person reads."""
+        return self._all_output_files()[:MOST_FILES]
+
+    @property
+    def more_output_files(self) -> int:
+        """Return how many others there are."""
+        return max(0, len(self._all_output_files()) - MOST_FILES)
+
+    def _all_output_files(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        told = (self.summary and self.summary.output_files) or {}
+        for name, value in told.items():
+            of_index = value.items() if isinstance(value, dict) else [("", value)]
+            found += [(f"{name} {below}".rstrip(), str(address)) for below, address in of_index]
+        return found
 
     @property
     def service(self) -> str | None:

@@ -48,6 +48,14 @@ class Beginning(NamedTuple):
     is_begun_here: bool = False
 
 
+class Payload(dict[str, Any]):
+    """What the worker is told. Airflow writes its ``repr`` into the task's log, and results may be a megabyte."""
+
+    def __repr__(self) -> str:
+        outcome = self["outcome"]
+        return f"{outcome['handle']['native_id']} {outcome['state']}"
+
+
 class FollowingTrigger(BaseTrigger):
     """Follows one job. It holds no logic of waiting, which is the engine's.
 
@@ -77,7 +85,7 @@ class FollowingTrigger(BaseTrigger):
             yield TaskSuccessEvent()
             return
         await _until_safe(plan)
-        yield TriggerEvent({"outcome": outcome.to_json(), **told})
+        yield TriggerEvent(Payload({"outcome": outcome.to_json(), **told}))
 
     async def on_kill(self) -> None:
         """Cancel the job, since the task was marked, cleared or deleted.

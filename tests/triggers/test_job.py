@@ -97,6 +97,13 @@ def test_a_failure_wakes_a_worker_with_all_it_needs() -> None:
     assert (outcome.failures[0].index, outcome.failures[0].exit_code) == (5, 3)
 
 
+def test_what_airflow_writes_of_an_event_into_the_log_is_one_short_line() -> None:
+    event, _ = event_of(new_fake(), spec=failing(5, 3))
+    native_id = JobOutcome.from_json(event.payload["outcome"]).handle.native_id
+    assert repr(event) == f"TriggerEvent<{native_id} FAILED>"
+    assert event.model_dump(mode="json")["payload"] == dict(event.payload)
+
+
 @pytest.mark.parametrize(
     ("fail_when", "is_success"), [("any", False), ("all", True), (0.5, True), (0.125, False)]
 )

@@ -49,7 +49,7 @@ class Beginning(NamedTuple):
 
 
 class Payload(dict[str, Any]):
-    """What the worker is told. Airflow writes its ``repr`` into the task's log, and results may be a megabyte."""
+    """What the worker is told. Airflow writes its ``repr`` into the task's log, and results may be large."""
 
     def __repr__(self) -> str:
         outcome = self["outcome"]

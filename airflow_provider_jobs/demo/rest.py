@@ -139,6 +139,10 @@ class AirflowRest:
             return None
         return _checked(answer)["value"]
 
+    def set_variable(self, key: str, value: str) -> None:
+        """Make a Variable that is not there yet."""
+        _checked(self._client.post("/api/v2/variables", json={"key": key, "value": value}))
+
     def extra_links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """The links of a task's page by their names, ``None`` where there is nothing to open."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"

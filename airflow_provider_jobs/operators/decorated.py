@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs.core.errors import InvalidArgument
 from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.operators.container import ContainerJobOperator
+from airflow_provider_jobs.operators.named_secrets import named_secrets
 from airflow_provider_jobs.operators.templates import FieldRenderers, TemplateFields
 
 
@@ -72,6 +73,7 @@ class DecoratedContainerJobOperator(DecoratedOperator, ContainerJobOperator):
     def resolve_targets(self) -> list[Target]:
         """Return the services in the order in which they are tried, with the function's command."""
         returned = self._call_function(self._context)
+        self.named_secrets = [*self.named_secrets, *named_secrets([returned])]
         if isinstance(returned, str):
             self.script = self.render_template(returned, self._context)
         else:

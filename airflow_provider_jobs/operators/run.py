@@ -209,6 +209,7 @@ class TaskRun:
                 plan=plan.to_json(),
                 ends_success=reason is None,
                 pushes_xcom=bool(task.do_xcom_push),
+                named_secrets=list(task.named_secrets),
             ),
             method_name="execute_complete",
             kwargs=leg.as_kwargs(),

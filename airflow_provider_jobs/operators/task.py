@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.operators.job_arguments import JobArguments
+from airflow_provider_jobs.operators.named_secrets import named_secrets
 from airflow_provider_jobs.operators.starting import start_arguments
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class JobTask(JobArguments):
     # The job that this process has submitted, or ends a task for.
     job_handle: JobHandle | None = None
     is_killed = False
+    # The connections and variables that its templates name.
+    named_secrets: Sequence[str] = ()
     _task_run: TaskRun | None = None
 
     def settle_start(self, fields: Sequence[str]) -> None:
@@ -38,6 +41,8 @@ class JobTask(JobArguments):
 
         :param fields: the arguments that say what runs and where
         """
+        # Before they are rendered.
+        self.named_secrets = named_secrets([getattr(self, name) for name in fields])
         if self.submit_from == "triggerer" and (arguments := start_arguments(self, fields)):
             self.start_trigger_args = arguments
             self.start_from_trigger = True

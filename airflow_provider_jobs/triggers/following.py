@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from airflow.providers.common.compat.sdk import redact
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs.core.models import JobHandle, JobOutcome
@@ -85,7 +86,7 @@ class FollowingTrigger(BaseTrigger):
             yield TaskSuccessEvent()
             return
         await _until_safe(plan)
-        yield TriggerEvent(Payload({"outcome": outcome.to_json(), **told}))
+        yield TriggerEvent(Payload({"outcome": _without_secrets(outcome).to_json(), **told}))
 
     async def on_kill(self) -> None:
         """Cancel the job, since the task was marked, cleared or deleted.
@@ -150,6 +151,15 @@ class FollowingTrigger(BaseTrigger):
             log.exception("The task's XComs cannot be written here; a worker ends the task")
             return False
         return True
+
+
+def _without_secrets(outcome: JobOutcome) -> JobOutcome:
+    """Return the outcome without secrets of Airflow in the last lines, which stand in its database then."""
+    failures = [
+        failure.model_copy(update={"log_tail": tuple(map(redact, failure.log_tail))})
+        for failure in outcome.failures
+    ]
+    return outcome.model_copy(update={"failures": tuple(failures)})
 
 
 def _push(outcome: JobOutcome, ti: Any) -> None:

@@ -88,8 +88,12 @@ class ProgressLog(TaskLog):
 
 
 def write_progress(progress: JobProgress, ti: Any) -> None:
-    """Put the progress into XCom, without secrets that Airflow knows of. Blocking."""
-    push_xcom(ti, KEY, redact(progress.to_json()))
+    """Put the progress into XCom, its texts without secrets that Airflow knows of. Blocking.
+
+    Names and addresses are ours: a password that is a word in one of them would break it.
+    """
+    texts = {name: redact(getattr(progress, name)) for name in ("message", "waits_for")}
+    push_xcom(ti, KEY, progress.model_copy(update=texts).to_json())
 
 
 def write_links(handle: JobHandle, ti: Any) -> None:

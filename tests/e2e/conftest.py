@@ -33,6 +33,7 @@ def cloud() -> Iterator[LocalCloud]:
         yield cloud
 
 
+PASSWORD, API_KEY = "hunter2-of-the-connection", "hunter2-of-the-variable"
 # So that a second triggerer takes over within seconds what a dead or deaf one has left.
 SETTINGS = {
     "triggerer": {
@@ -55,7 +56,11 @@ def airflow(
             directory / "home", dags_folder, logs=directory / "logs", leash=leash, settings=SETTINGS
         ) as airflow,
     ):
-        airflow.start(cloud.connections)
+        secrets = {
+            f"e2e_secret_{submit_from}": {"conn_type": "http", "password": f"{PASSWORD}-{submit_from}"}
+            for submit_from in ("worker", "triggerer")
+        }
+        airflow.start({**cloud.connections, **secrets})
         yield airflow
 
 

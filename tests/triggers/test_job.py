@@ -123,6 +123,8 @@ def test_what_the_trigger_is_made_of_survives_serialization() -> None:
     path, kwargs = trigger.serialize()
     assert path == "airflow_provider_jobs.triggers.job.JobTrigger"
     assert JobTrigger(**kwargs).serialize() == (path, kwargs)
+    with_names = {**kwargs, "named_secrets": ["connection api"]}
+    assert JobTrigger(**with_names).serialize() == (path, with_names)
 
 
 def test_a_killed_task_cancels_its_job_and_waits_until_it_has_ended() -> None:

@@ -1,8 +1,8 @@
 """Secrets that a task's templates name: known in a worker that renders them, and to be hidden elsewhere too.
 
-A process of Airflow hides in its logs what it has read itself. A worker reads ``{{ conn.api.password }}`` when
-it renders a task; the triggerer, which writes the lines of the task's job, does not. So it is told the names,
-never the values, and reads them.
+A process of Airflow hides in its logs what it has read itself. A worker reads ``{{ conn.api.password }}``
+when it renders a task; the triggerer, which writes the lines of the task's job, does not. So it is told the
+names, never the values, and reads them.
 """
 
 from __future__ import annotations

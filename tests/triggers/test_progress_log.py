@@ -159,3 +159,12 @@ class TestAJobThatTheTriggererHasSubmitted:
         asyncio.run(asyncio.wait_for(main(), 10))
         told = JobProgress.from_json(xcoms["job_progress"])
         assert (told.fraction, told.handle, told.try_number) == (0.5, self.handle, 2)
+
+    def test_secrets_are_hidden_in_what_it_says_and_no_address_is_broken_by_it(
+        self, xcoms: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(progress_log, "redact", lambda text: text and text.replace("console", "***"))
+        said = at(0.5).model_copy(update={"message": "the password is console", "handle": self.handle})
+        progress_log.write_progress(said, object())
+        told = JobProgress.from_json(xcoms["job_progress"])
+        assert (told.message, told.handle) == ("the password is ***", self.handle)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _NAMED = (
 )
 
 
-def named_secrets(values: Iterable[Any]) -> list[str]:
+def named_secrets(values: Sequence[Any]) -> list[str]:
     """Return the connections and variables that templates in some values name: ``connection api``, sorted."""
     found = {
         f"{kind} {match[1]}"
@@ -63,6 +63,6 @@ def _texts(values: Any) -> Iterator[str]:
         for key, value in values.items():
             yield from _texts(key)
             yield from _texts(value)
-    elif isinstance(values, (list, tuple, set)) or hasattr(values, "__next__"):
+    elif isinstance(values, (list, tuple, set)):
         for value in values:
             yield from _texts(value)

@@ -30,6 +30,7 @@ from airflow_provider_jobs.engine.waiting import wait_for_job
 from benchmarks.cloud import Meter, local_cloud
 from benchmarks.machine import environment
 from benchmarks.services import Service
+from benchmarks.waiter import Heart
 
 _SCRIPT = "awk -v i=$JOB_INDEX 'BEGIN {{ for (n = 0; n < {count}; n++) print i, n }}'"
 # What is measured is the reading; at the pace that a quota allows, a million lines take most of an hour.
@@ -40,14 +41,20 @@ _NO_QUOTA = {
 
 
 class Checksums:
-    """A listener that keeps a checksum of the lines of each index, and none of them."""
+    """A listener that keeps a checksum of the lines of each index, and none of them.
 
-    def __init__(self) -> None:
+    :param heart: is to be measured from the first line on
+    """
+
+    def __init__(self, heart: Heart) -> None:
         self.lines = 0
         self.sums: dict[int, int] = defaultdict(int)
+        self._heart = heart
 
     def line(self, line: LogLine) -> None:
         """Add a line to the checksum of its index."""
+        if not self.lines:
+            self._heart.start()
         index = line.index or 0
         self.lines += 1
         self.sums[index] = zlib.crc32(f"{line.message}\n".encode(), self.sums[index])
@@ -101,10 +108,11 @@ def measure(service: Service, *, lines: int, indexes: int, told: Callable[[str],
             options=dict(service.options),
         )
         handle = open_backend(service.ref).submit(spec, JobKey(dag_id="flood", run_id="r", task_id="t"))
-        meter, heard, widest = Meter(cloud), Checksums(), Widest()
+        heart = Heart()
+        meter, heard, widest = Meter(cloud), Checksums(heart), Widest()
         before, began = process.memory_info().rss, time.monotonic()
         plan = WaitPlan(handle=handle, log_max_bytes=1 << 40)
-        asyncio.run(wait_for_job(plan, PollGroups(widest.open), heard))
+        asyncio.run(_wait(plan, PollGroups(widest.open), heard, heart))
         seconds = time.monotonic() - began
         calls = meter.calls()
     return {
@@ -115,9 +123,18 @@ def measure(service: Service, *, lines: int, indexes: int, told: Callable[[str],
         "seconds": seconds,
         "lines_per_second": heard.lines / seconds,
         "most_lines_held": widest.lines,
+        "loop_block_max_seconds": heart.worst_seconds,
         "memory_mib": (process.memory_info().rss - before) / 2**20,
         "calls": {name: number for name, number in calls.items() if number},
     }
+
+
+async def _wait(plan: WaitPlan, groups: PollGroups, heard: Checksums, heart: Heart) -> None:
+    beating = asyncio.create_task(heart.beat())
+    try:
+        await wait_for_job(plan, groups, heard)
+    finally:
+        beating.cancel()
 
 
 def _expected(index: int, count: int) -> int:

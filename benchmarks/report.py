@@ -269,6 +269,7 @@ def _flood(sizes: Sizes) -> str:
         "seconds",
         "most_lines_held",
         "memory_mib",
+        "loop_block_max_seconds",
     )
     return _table("ours", keys, found)
 

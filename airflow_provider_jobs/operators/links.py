@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
-from airflow_provider_jobs.core.models import JobHandle
+if TYPE_CHECKING:
+    from airflow_provider_jobs.core.models import JobHandle
 
 
 class ConsoleLink(BaseOperatorLink):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_jobs.engine.plan import WaitPlan
-from airflow_provider_jobs.operators.named_secrets import hide_secrets
 from airflow_provider_jobs.triggers.following import Beginning, FollowingTrigger
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
@@ -52,6 +51,8 @@ class JobTrigger(FollowingTrigger):
     async def begin(self) -> Beginning:
         """Return how the job is waited for."""
         if self.named_secrets:
+            from airflow_provider_jobs.operators.named_secrets import hide_secrets
+
             await asyncio.to_thread(hide_secrets, self.named_secrets)
         return Beginning(self.plan, ends_success=self.ends_success)
 

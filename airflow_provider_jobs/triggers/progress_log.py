@@ -16,7 +16,6 @@ from airflow.providers.common.compat.sdk import XCom, redact
 
 from airflow_provider_jobs.core.models import JobHandle
 from airflow_provider_jobs.core.progress import JobProgress
-from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
 from airflow_provider_jobs.triggers.task_log import TaskLog
 
 log = logging.getLogger(__name__)
@@ -98,6 +97,8 @@ def write_progress(progress: JobProgress, ti: Any) -> None:
 
 def write_links(handle: JobHandle, ti: Any) -> None:
     """Put the links of the task's page into XCom, as Airflow does where a worker submits. Blocking."""
+    from airflow_provider_jobs.operators.links import ConsoleLink, LogsLink
+
     for link in (ConsoleLink(), LogsLink()):
         if address := link.address(handle):
             push_xcom(ti, link.xcom_key, address)

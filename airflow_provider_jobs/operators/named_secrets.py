@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 _READ_AGAIN_SECONDS = 60.0
+_reading = threading.Lock()
 _read_at: dict[str, float] = {}
 _CONNECTION, _VARIABLE = "connection", "variable"
 _NAMED = (
@@ -41,19 +43,25 @@ def named_secrets(values: Sequence[Any]) -> list[str]:
 def hide_secrets(names: Iterable[str]) -> None:
     """Have this process hide in its logs what these hold. Blocking; what cannot be read here hides nothing.
 
-    Thousands of tasks may name the same one: it is read once in a while.
+    Thousands of tasks may name the same one: it is read once in a while. Who comes while it is read waits for
+    that, and what could not be read is tried for the next task again.
     """
+    for name in names:
+        with _reading:
+            if time.monotonic() - _read_at.get(name, -_READ_AGAIN_SECONDS) >= _READ_AGAIN_SECONDS:
+                _read(name)
+
+
+def _read(name: str) -> None:
     from airflow.sdk import Connection, Variable
 
-    for name in names:
-        if time.monotonic() - _read_at.get(name, -_READ_AGAIN_SECONDS) < _READ_AGAIN_SECONDS:
-            continue
+    kind, _, key = name.partition(" ")
+    try:
+        Connection.get(key) if kind == _CONNECTION else Variable.get(key)
+    except Exception:
+        log.debug("The secrets of %s cannot be read here", name, exc_info=True)
+    else:
         _read_at[name] = time.monotonic()
-        kind, _, key = name.partition(" ")
-        try:
-            Connection.get(key) if kind == _CONNECTION else Variable.get(key)
-        except Exception:
-            log.debug("The secrets of %s cannot be read here", name, exc_info=True)
 
 
 def _texts(values: Any) -> Iterator[str]:

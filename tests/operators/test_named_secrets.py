@@ -47,16 +47,25 @@ def test_a_task_knows_those_of_its_arguments_before_they_are_rendered() -> None:
     assert task.named_secrets == ["connection api", "variable namespace"]
 
 
-def test_one_is_read_once_for_many_tasks_and_one_that_is_not_there_stops_nobody(
+def test_one_is_read_once_for_many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(Connection, "get", read.append)
+    for _ in range(3):
+        hide_secrets(["connection of_this_test_one", "connection of_this_test_two"])
+    assert read == ["of_this_test_one", "of_this_test_two"]
+
+
+def test_one_that_cannot_be_read_stops_nobody_and_is_read_for_the_next_task_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []
 
     def get(key: str) -> Any:
         read.append(key)
-        raise LookupError(key)
+        if len(read) == 1:
+            raise LookupError(key)
 
     monkeypatch.setattr(Connection, "get", get)
     for _ in range(3):
-        hide_secrets(["connection of_this_test_one", "connection of_this_test_two"])
-    assert read == ["of_this_test_one", "of_this_test_two"]
+        hide_secrets(["connection in_trouble_at_first"])
+    assert read == ["in_trouble_at_first"] * 2

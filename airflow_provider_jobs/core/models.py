@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -115,8 +117,12 @@ class JobReport(Wire):
     index_seconds: float | None = None
 
 
-class LogLine(Wire):
+@dataclass(frozen=True, slots=True)
+class LogLine:
     """One line of one index.
+
+    No model, since it crosses no process and there are millions: one object each. The more objects lie there
+    until they are taken, the more often the garbage collector stops the process to look at all it holds.
 
     :param timestamp: the job's own, in UTC
     :param stream: ``stdout`` or ``stderr``
@@ -124,7 +130,7 @@ class LogLine(Wire):
     :param index: the original array index, ``None`` for lines of the service itself
     """
 
-    timestamp: DateTime
+    timestamp: datetime
     message: str
     stream: Literal["stdout", "stderr", "service"] = "stdout"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -140,7 +146,8 @@ class LogCursor(Wire):
     position: JsonValue = None
 
 
-class LogPage(Wire):
+@dataclass(frozen=True, slots=True)
+class LogPage:
     """The next lines of one job.
 
     :param position: where the next read begins

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+
+import pendulum
 
 from airflow_provider_jobs.core.markers import Marker
 from airflow_provider_jobs.core.models import JobEvent
-from airflow_provider_jobs.core.moments import DateTime
 from airflow_provider_jobs.core.progress import JobProgress
 from airflow_provider_jobs.engine.listening import Listener
 
@@ -31,7 +33,7 @@ class MarkerReports:
         self._fractions: dict[int, float] = {}
         self._sum_of_fractions = 0.0
 
-    def take(self, marker: Marker, index: int, *, at: DateTime) -> None:
+    def take(self, marker: Marker, index: int, *, at: datetime) -> None:
         """Take what an index has reported.
 
         :param at: the time of its line
@@ -43,13 +45,13 @@ class MarkerReports:
         if marker.event is not None:
             self._keep(JobEvent(index=index, event=marker.event))
 
-    def _progress(self, index: int, fraction: float, message: str | None, *, at: DateTime) -> JobProgress:
+    def _progress(self, index: int, fraction: float, message: str | None, *, at: datetime) -> JobProgress:
         """Return how far the whole job is, now that one index is so far."""
         self._sum_of_fractions += fraction - self._fractions.get(index, 0.0)
         self._fractions[index] = fraction
         reported = len(self._fractions)
         return JobProgress(
-            at=at,
+            at=pendulum.instance(at),
             # A sum of differences may leave the range by a rounding error.
             fraction=min(1.0, max(0.0, self._sum_of_fractions / max(self._size, reported))),
             index=index,

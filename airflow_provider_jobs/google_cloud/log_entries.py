@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 import pendulum
@@ -22,7 +23,8 @@ from google.protobuf import json_format
 from pydantic import JsonValue
 
 from airflow_provider_jobs.core.models import LogCursor, LogLine
-from airflow_provider_jobs.google_cloud.messages import bare, moment
+from airflow_provider_jobs.core.moments import from_microseconds
+from airflow_provider_jobs.google_cloud.messages import bare
 
 # How far back a read begins again, for entries that arrive late.
 OVERLAP_SECONDS = 10
@@ -212,7 +214,7 @@ def fresh(position: Position, entries: Sequence[LogEntry], to_line: Callable[[Lo
         some = parts.get(entry.split.uid, [entry])
         if entry is some[-1]:
             text = "".join(text_of(part) for part in sorted(some, key=lambda part: part.split.index))
-            lines.append(to_line(some[0]).model_copy(update={"message": text}))
+            lines.append(replace(to_line(some[0]), message=text))
     handed = tuple(entry for entry in entries if entry.split.uid not in held)
     return Fresh(tuple(lines), handed, min(held.values(), default=None), stale > _MOST_STALE)
 
@@ -241,9 +243,9 @@ def advance(
     return Position(position.key, from_ns, seen, position.alone or brought.was_dear)
 
 
-def timestamp(entry: LogEntry) -> pendulum.DateTime:
+def timestamp(entry: LogEntry) -> datetime:
     """Return the entry's own time, to the microsecond."""
-    return moment(bare(entry).timestamp)
+    return from_microseconds(time_ns(entry) // 1000)
 
 
 def level(entry: LogEntry) -> Level:

@@ -6,7 +6,6 @@ case, so that ``native`` can be laid on top of it last.
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +17,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from airflow_provider_jobs.core.errors import InvalidArgument
+from airflow_provider_jobs.core.moments import from_microseconds, in_utc
 
 
 def named(value: Any, kind: Any, path: str) -> Any:
@@ -91,10 +91,5 @@ def bare_items(items: Any) -> Any:
 def moment(stamp: Any) -> pendulum.DateTime:
     """Return a timestamp of the vendor's client, or of protobuf, in UTC."""
     if not isinstance(stamp, Timestamp):
-        return pendulum.instance(stamp).in_timezone("UTC")
-    at = dt.datetime.fromtimestamp(stamp.seconds, dt.timezone.utc)
-    micros = stamp.nanos // 1000
-    # pendulum's own ways to the same take ten times as long.
-    return pendulum.DateTime(
-        at.year, at.month, at.day, at.hour, at.minute, at.second, micros, tzinfo=pendulum.UTC
-    )
+        return in_utc(stamp)
+    return in_utc(from_microseconds(stamp.seconds * 10**6 + stamp.nanos // 1000))

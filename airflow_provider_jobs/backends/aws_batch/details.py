@@ -6,12 +6,13 @@ https://docs.aws.amazon.com/batch/latest/APIReference/API_JobDetail.html
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pendulum
+
+from airflow_provider_jobs.core.moments import from_microseconds, in_utc
 
 Fields = Mapping[str, Any]
 
@@ -136,12 +137,7 @@ def moment(stamp_ms: Any) -> pendulum.DateTime | None:
     """Return a time of the service, ``None`` for one that it does not know yet."""
     if not stamp_ms:
         return None
-    seconds, rest = divmod(int(stamp_ms), 1000)
-    at = dt.datetime.fromtimestamp(seconds, dt.timezone.utc)
-    # pendulum's own ways to the same take ten times as long.
-    return pendulum.DateTime(
-        at.year, at.month, at.day, at.hour, at.minute, at.second, rest * 1000, tzinfo=pendulum.UTC
-    )
+    return in_utc(from_microseconds(int(stamp_ms) * 1000))
 
 
 def _attempt(fields: Fields, number: int, *, containers: tuple[Container, ...]) -> Attempt:

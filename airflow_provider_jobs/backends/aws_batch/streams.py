@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pendulum
-
 from airflow_provider_jobs.backends.aws_batch import details
 from airflow_provider_jobs.core.models import JobHandle, LogLine
+from airflow_provider_jobs.core.moments import from_microseconds
 
 Fields = Mapping[str, Any]
 
@@ -63,9 +62,8 @@ def to_line(event: Fields, stream: Stream, handle: JobHandle | None = None) -> L
 
     :param handle: translates the number of a child to the original index
     """
-    seconds, rest = divmod(int(event["timestamp"]), 1000)
     return LogLine(
-        timestamp=pendulum.from_timestamp(seconds).add(microseconds=rest * 1000),
+        timestamp=from_microseconds(int(event["timestamp"]) * 1000),
         message=str(event.get("message", "")).rstrip("\r\n"),
         index=stream.task if handle is None else handle.original_index(stream.task),
         attempt=stream.attempt,

@@ -19,6 +19,7 @@ from azure.core.rest import HttpRequest
 from airflow_provider_jobs.backends.azure_batch.clients import API_VERSION, Account
 from airflow_provider_jobs.backends.azure_batch.errors import VENDOR_EXCEPTIONS, to_error
 from airflow_provider_jobs.core.errors import JobsError, TransientError
+from airflow_provider_jobs.core.moments import in_utc
 from airflow_provider_jobs.hooks.base import known_connection
 
 TIMEOUT_SECONDS = 30.0
@@ -129,7 +130,7 @@ def segment(text: str) -> str:
 def moment(text: str | None) -> pendulum.DateTime | None:
     """Return the time in a header."""
     stamp: datetime | None = parsedate_to_datetime(text) if text else None
-    return pendulum.instance(stamp).in_timezone("UTC") if stamp else None
+    return in_utc(stamp) if stamp else None
 
 
 def finish(poller: LROPoller[Any], what: str, *, timeout_seconds: float) -> None:

@@ -17,6 +17,7 @@ import pendulum
 from pydantic import JsonValue
 
 from airflow_provider_jobs.core.models import LogCursor, LogLine
+from airflow_provider_jobs.core.moments import from_microseconds
 from airflow_provider_jobs.core.ranges import format_indexes, parse_indexes
 
 # In the order in which they stand in a position.
@@ -147,9 +148,8 @@ def read_piece(
 
 
 def _line(text: bytes, time_us: int, *, index: int, stream: Literal["stdout", "stderr"]) -> LogLine:
-    seconds, rest = divmod(time_us, 10**6)
     return LogLine(
-        timestamp=pendulum.from_timestamp(seconds).add(microseconds=rest),
+        timestamp=from_microseconds(time_us),
         message=text.removesuffix(b"\r").decode(errors="replace"),
         stream=stream,
         # Most of what programs write to stderr is no error.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from itertools import islice
 
 import pendulum
@@ -24,6 +24,7 @@ from airflow_provider_jobs.backends.azure_batch.failures import (
 from airflow_provider_jobs.backends.azure_batch.places import Place
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import ArrayCounts, JobHandle, JobReport
+from airflow_provider_jobs.core.moments import in_utc
 from airflow_provider_jobs.core.states import JobState
 
 MAX_DETAILED_FAILURES = 10
@@ -213,13 +214,7 @@ def report(handle: JobHandle, counted: Tally, job: BatchJob | None) -> JobReport
 
 def moment(stamp: datetime | None) -> pendulum.DateTime | None:
     """Return a time of the vendor's client in UTC."""
-    if stamp is None:
-        return None
-    at = stamp.astimezone(timezone.utc)
-    # pendulum's own ways to the same take ten times as long.
-    return pendulum.DateTime(
-        at.year, at.month, at.day, at.hour, at.minute, at.second, at.microsecond, tzinfo=pendulum.UTC
-    )
+    return None if stamp is None else in_utc(stamp)
 
 
 def _state(handle: JobHandle, counted: Tally, job: BatchJob | None) -> JobState | None:

@@ -25,6 +25,7 @@ from airflow_provider_jobs.backends.kubernetes.pods import (
     may_restart,
 )
 from airflow_provider_jobs.core.models import JobHandle, LogLine
+from airflow_provider_jobs.core.moments import from_microseconds
 
 # Lines of stdout and stderr may stand in the file a little out of order.
 OVERLAP_SECONDS = 2
@@ -72,7 +73,7 @@ class Stream:
         """
         ns = entry.ns or self.since_ns
         return LogLine(
-            timestamp=pendulum.from_timestamp(ns // _NS).add(microseconds=ns % _NS // 1000),
+            timestamp=from_microseconds(ns // 1000),
             message=entry.text,
             index=handle.original_index(self.index) if handle else self.index,
             attempt=self.attempt,
@@ -82,7 +83,7 @@ class Stream:
     def note(self, text: str, after: Mark, handle: JobHandle) -> LogLine:
         """Return a sentence of ours on this log."""
         line = self.line(Entry(after.last_ns, text, 0), handle)
-        return line.model_copy(update={"stream": "service", "level": "warning"})
+        return replace(line, stream="service", level="warning")
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import pendulum
 
 from airflow_provider_jobs.backends.kubernetes.request import is_indexed
 from airflow_provider_jobs.core.models import ArrayCounts, JobHandle
+from airflow_provider_jobs.core.moments import in_utc
 from airflow_provider_jobs.core.ranges import parse_indexes
 from airflow_provider_jobs.core.states import JobState
 
@@ -117,7 +119,7 @@ def has_run(job: Json) -> bool:
 
 def moment(text: str) -> pendulum.DateTime:
     """Return a time of the API in UTC."""
-    return pendulum.DateTime.fromisoformat(text.replace("Z", "+00:00")).in_timezone("UTC")
+    return in_utc(datetime.fromisoformat(text.replace("Z", "+00:00")))
 
 
 def created_at(job: Json) -> pendulum.DateTime:

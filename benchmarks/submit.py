@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
+from airflow_provider_jobs.engine.clock import utc_now
 from benchmarks.cloud import Meter, local_cloud
 from benchmarks.operators import official_operator, our_operator, prepare_official
 from benchmarks.services import Service
@@ -96,6 +97,7 @@ def task_context(operator: Any, run: str) -> Mapping[str, Any]:
         task_id=_TASK_ID,
         map_index=-1,
         max_tries=0,
+        start_date=utc_now(),
         xcom_push=lambda **_: None,
     )
     dag_run = SimpleNamespace(dag_id=ti.dag_id, run_id=run, conf={}, clear_number=0)

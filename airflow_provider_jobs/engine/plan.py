@@ -16,7 +16,7 @@ class WaitPlan(Wire):
     """How one job is waited for.
 
     :param attempts: how many jobs were submitted for the task instance
-    :param deferred_at: when the task deferred, in UTC
+    :param wakes_from: before it no event wakes a worker, in UTC
     :param execution_deadline: when the job is cancelled, in UTC
     :param queue_deadline: when it is cancelled unless it has started by then, in UTC
     :param log_indexes: ``"all"``, ``"failed"``, ``"none"``, or the original indexes to show
@@ -38,7 +38,7 @@ class WaitPlan(Wire):
     version: Literal[1] = 1
     handle: JobHandle
     attempts: int = 1
-    deferred_at: DateTime | None = None
+    wakes_from: DateTime | None = None
     execution_deadline: DateTime | None = None
     queue_deadline: DateTime | None = None
     log_indexes: Literal["all", "failed", "none"] | tuple[int, ...] = "all"

@@ -1,4 +1,7 @@
-"""Whether a success may end in the triggerer, which saves a worker but skips what only a worker does."""
+"""How a deferred task ends: whether a success ends it in the triggerer, and when a worker may be woken.
+
+To end in the triggerer saves a worker, but skips what only a worker does.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import os
 from typing import Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf, get_listener_manager
+from pendulum import DateTime
 
 _DEFERRABLE = "AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"
+_LEAST_SECONDS = 8.0
+_MOST_OF_WORKER_SECONDS = 30.0
 
 
 def needs_worker(task: BaseOperator) -> str | None:
@@ -41,6 +47,20 @@ def surroundings_need_worker(task: Any) -> str | None:
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def wakes_from(began: DateTime, deferred: DateTime) -> DateTime:
+    """Return from when on an event may wake a worker for a task that defers.
+
+    Not before the scheduler has read of the end of the worker that defers it: the task, queued again under
+    the same try, would count as lost. What runs the worker may notice its end a heartbeat's interval late.
+    How long the rest takes depends on how busy the machines are, which the worker's own time tells.
+
+    :param began: when the worker began with the task
+    """
+    worker_seconds = min(max(0.0, (deferred - began).total_seconds()), _MOST_OF_WORKER_SECONDS)
+    notice_seconds = conf.getint("workers", "min_heartbeat_interval", fallback=5)
+    return deferred.add(seconds=max(_LEAST_SECONDS, notice_seconds + worker_seconds))
 
 
 def default_deferrable() -> bool:

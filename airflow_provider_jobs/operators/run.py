@@ -13,6 +13,7 @@ from airflow_provider_jobs.core.backend import Backend
 from airflow_provider_jobs.core.errors import JobsError, SubmissionStopped
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.models import BackendRef, JobHandle, JobOutcome
+from airflow_provider_jobs.core.moments import in_utc
 from airflow_provider_jobs.core.registry import open_backend
 from airflow_provider_jobs.core.target import Target
 from airflow_provider_jobs.engine.cancelling import CancelNotConfirmed, cancel_job_now
@@ -31,7 +32,7 @@ from airflow_provider_jobs.engine.verdict import (
 from airflow_provider_jobs.engine.waiting import wait_for_job
 from airflow_provider_jobs.exceptions import job_exception, submission_exception
 from airflow_provider_jobs.operators.collecting import OutputMissing, collect
-from airflow_provider_jobs.operators.ending import needs_worker
+from airflow_provider_jobs.operators.ending import needs_worker, wakes_from
 from airflow_provider_jobs.operators.records import TaskStateRecords, task_state_records
 from airflow_provider_jobs.operators.staging import at_place, stage
 from airflow_provider_jobs.operators.starting import why_from_worker
@@ -91,6 +92,7 @@ class TaskRun:
     def __init__(self, task: JobTask) -> None:
         self._task = task
         self._backend: Backend | None = None
+        self._began = utc_now()
         self._looks_before_it_leaves = False
 
     def begin(self, context: Any) -> Any:
@@ -98,7 +100,7 @@ class TaskRun:
 
         :raises JobFailed: it could not be submitted, or did not succeed; the subclass says why
         """
-        task = self._task
+        task, self._began = self._task, in_utc(context["ti"].start_date)
         deadline = utc_now() + task.execution_timeout if task.execution_timeout else None
         if task.submit_from == "triggerer":
             TaskLog().note(why_from_worker(task, context["ti"]))
@@ -195,7 +197,13 @@ class TaskRun:
         if task.is_killed or is_over:
             self._give_up(submission.handle)
         self._call("on_job_start", context, begun(submission))
-        plan = plan_for(task, submission, since=utc_now(), deadline=leg.deadline, deferred_at=utc_now())
+        plan = plan_for(
+            task,
+            submission,
+            since=utc_now(),
+            deadline=leg.deadline,
+            wakes_from=wakes_from(self._began, utc_now()),
+        )
         if not task.deferrable:
             listener = HeardOnWorker(
                 context["ti"] if task.do_xcom_push else None,

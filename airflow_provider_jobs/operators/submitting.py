@@ -138,13 +138,13 @@ def plan_for(
     *,
     since: DateTime,
     deadline: DateTime | None = None,
-    deferred_at: DateTime | None = None,
+    wakes_from: DateTime | None = None,
 ) -> WaitPlan:
     """Return how the job of a task is waited for.
 
     :param since: from when on times count
     :param deadline: when ``execution_timeout`` has passed; counted from ``since`` if not given
-    :param deferred_at: when a worker deferred the task, ``None`` where none did
+    :param wakes_from: before it no event wakes a worker, ``None`` where none has deferred the task
     """
     shown = task.log_indexes if isinstance(task.log_indexes, str) else tuple(task.log_indexes)
     if deadline is None and task.execution_timeout:
@@ -154,7 +154,7 @@ def plan_for(
         "attempts": submission.attempt,
         "array_size": submission.array_size,
         "earlier_outputs": submission.earlier_outputs or {},
-        "deferred_at": deferred_at,
+        "wakes_from": wakes_from,
         "execution_deadline": deadline,
         "queue_deadline": since + task.queue_timeout if task.queue_timeout else None,
         "log_indexes": shown if task.stream_logs else "none",

@@ -24,9 +24,6 @@ from airflow_provider_jobs.triggers.task_state import is_still_deferred
 
 log = logging.getLogger(__name__)
 
-# An event that wakes a worker must not overtake the scheduler's reading of the first leg's end: the
-# task, queued again under the same try, would count as lost.
-SAFE_AFTER_DEFERRAL_SECONDS = 8.0
 # Airflow gives on_kill 30 s by default; the cancel must have said its last word before.
 ON_KILL_SECONDS = 25.0
 
@@ -85,7 +82,8 @@ class FollowingTrigger(BaseTrigger):
         if may_end_here and (not self.pushes_xcom or await self._push_xcoms(outcome)):
             yield TaskSuccessEvent()
             return
-        await _until_safe(plan)
+        if plan.wakes_from:
+            await asyncio.sleep(max(0.0, (plan.wakes_from - poll_groups().now()).total_seconds()))
         yield TriggerEvent(Payload({"outcome": _without_secrets(outcome).to_json(), **told}))
 
     async def on_kill(self) -> None:
@@ -165,10 +163,3 @@ def _without_secrets(outcome: JobOutcome) -> JobOutcome:
 def _push(outcome: JobOutcome, ti: Any) -> None:
     for key, value in success_xcoms(outcome, ti).items():
         push_xcom(ti, key, value)
-
-
-async def _until_safe(plan: WaitPlan) -> None:
-    """Wait until an event may wake a worker."""
-    if plan.deferred_at:
-        age_seconds = (poll_groups().now() - plan.deferred_at).total_seconds()
-        await asyncio.sleep(max(0.0, SAFE_AFTER_DEFERRAL_SECONDS - age_seconds))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +63,7 @@ class TaskInstance:
     task_id: str = TASK_ID
     map_index: int = -1
     max_tries: int = MAX_TRIES
+    start_date: datetime = field(default_factory=partial(datetime.now, timezone.utc))
     pushed: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import pytest
+from pendulum import DateTime
 
 from airflow_provider_jobs.core import registry
 from airflow_provider_jobs.core.backend import Limits
@@ -15,6 +16,7 @@ from airflow_provider_jobs.core.models import BackendRef
 from airflow_provider_jobs.core.registry import BackendEntry
 from airflow_provider_jobs.core.spec import JobSpec
 from airflow_provider_jobs.core.target import Target
+from airflow_provider_jobs.engine.clock import utc_now
 from airflow_provider_jobs.operators.task import JobTask
 from tests.contract.fake import FakeBackend
 
@@ -87,6 +89,7 @@ class TaskInstance:
         self.try_number = try_number
         self.max_tries = max_tries
         self.id = uuid.uuid4()
+        self.start_date = utc_now()
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, *, key: str, value: Any) -> None:
@@ -114,11 +117,17 @@ class Task:
         self.tries = 0
         self.context: dict[str, Any] = {}
 
-    def run(self, operator: FakeJobOperator, *, map_index: int | None = None) -> Any:
-        """Run one more try."""
+    def run(
+        self, operator: FakeJobOperator, *, map_index: int | None = None, began: DateTime | None = None
+    ) -> Any:
+        """Run one more try.
+
+        :param began: when its worker began, if not now
+        """
         self.tries += 1
         self.context = {"ti": TaskInstance(self.tries)}
         self.context["ti"].map_index = map_index
+        self.context["ti"].start_date = began or utc_now()
         if self.store:
             self.context["task_state_store"] = self.store
         return operator.execute(self.context)

@@ -18,6 +18,8 @@ from airflow_provider_jobs.core.errors import (
 )
 from airflow_provider_jobs.core.failures import Failure, FailureKind
 from airflow_provider_jobs.core.states import JobState
+from airflow_provider_jobs.engine.clock import utc_now
+from airflow_provider_jobs.engine.plan import WaitPlan
 from airflow_provider_jobs.exceptions import (
     JobCancelled,
     JobCapacityError,
@@ -210,3 +212,14 @@ def test_a_task_that_could_not_begin_in_the_triggerer_says_why(
     told = capfd.readouterr().out
     assert told.count("does not hold here") == 1
     assert reason in told
+
+
+def test_a_worker_that_was_slow_has_the_next_one_woken_later(fake: FakeBackend) -> None:
+    before = utc_now()
+    with DAG("d", schedule=None):
+        operator = FakeJobOperator(deferrable=True)
+    with pytest.raises(TaskDeferred) as deferral:
+        Task().run(operator, began=before.subtract(seconds=12))
+    plan = WaitPlan.from_json(deferral.value.trigger.plan)  # type: ignore[attr-defined]
+    assert plan.wakes_from is not None
+    assert plan.wakes_from >= before.add(seconds=5 + 12)

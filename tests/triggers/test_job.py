@@ -16,7 +16,6 @@ from airflow_provider_jobs.core.models import JobOutcome
 from airflow_provider_jobs.core.states import JobState
 from airflow_provider_jobs.engine import group
 from airflow_provider_jobs.engine.plan import WaitPlan
-from airflow_provider_jobs.triggers.following import SAFE_AFTER_DEFERRAL_SECONDS
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.contract.fake import FakeBackend
 from tests.engine.clockwork import START, groups_on, new_fake, run, submitted
@@ -113,9 +112,9 @@ def test_fail_when_decides_how_many_failed_indexes_are_too_many(fail_when: Any, 
 
 
 def test_an_event_that_wakes_a_worker_is_held_back_until_the_deferral_is_old_enough() -> None:
-    event, seconds = event_of(new_fake(), spec=failing(0, 1), deferred_at=START)
+    event, seconds = event_of(new_fake(), spec=failing(0, 1), wakes_from=START.add(seconds=40))
     assert isinstance(event, TriggerEvent)
-    assert seconds >= SAFE_AFTER_DEFERRAL_SECONDS
+    assert seconds >= 40
 
 
 def test_what_the_trigger_is_made_of_survives_serialization() -> None:

@@ -47,7 +47,7 @@ def test_a_waiting_task_weighs_at_most_eight_kilobytes(log_indexes: str) -> None
         handle = submitted(fake, task_id=f"t{number}")
         fake.move(handle, JobState.RUNNING)
         plan = WaitPlan.model_validate(
-            {"handle": long_handle(number, handle), "log_indexes": log_indexes, "deferred_at": START}
+            {"handle": long_handle(number, handle), "log_indexes": log_indexes, "wakes_from": START}
         )
         texts.append(json.dumps(plan.to_json()))
 

@@ -59,6 +59,7 @@ def _read(name: str) -> None:
     try:
         Connection.get(key) if kind == _CONNECTION else Variable.get(key)
     except Exception:
+        # Secrets backends raise what they like, and no task is to fail for what only hides its lines.
         log.debug("The secrets of %s cannot be read here", name, exc_info=True)
     else:
         _read_at[name] = time.monotonic()

@@ -11,8 +11,7 @@ from tests.faults.chaos import FROM_TRIGGERER, SETTINGS, VICTIMS, strike
 from tests.faults.chaos_load import BACKENDS, Deployment, deployment
 from tests.faults.rows import Row
 
-# No shorter than what its loads may take on a busy machine; those whose tasks do not end say so themselves.
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -85,11 +85,11 @@ class TaskInstance:
     dag_id, run_id, task_id = "d", "r", "t"
     map_index: int | None = None
 
-    def __init__(self, try_number: int = 1, *, max_tries: int = 5) -> None:
+    def __init__(self, try_number: int = 1, *, max_tries: int = 5, began: DateTime | None = None) -> None:
         self.try_number = try_number
         self.max_tries = max_tries
         self.id = uuid.uuid4()
-        self.start_date = utc_now()
+        self.start_date = began or utc_now()
         self.pushed: dict[str, Any] = {}
 
     def xcom_push(self, *, key: str, value: Any) -> None:
@@ -125,9 +125,8 @@ class Task:
         :param began: when its worker began, if not now
         """
         self.tries += 1
-        self.context = {"ti": TaskInstance(self.tries)}
+        self.context = {"ti": TaskInstance(self.tries, began=began)}
         self.context["ti"].map_index = map_index
-        self.context["ti"].start_date = began or utc_now()
         if self.store:
             self.context["task_state_store"] = self.store
         return operator.execute(self.context)
